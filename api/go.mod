@@ -1,0 +1,3 @@
+module signalling/api
+
+go 1.26.0

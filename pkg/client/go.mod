@@ -1,0 +1,3 @@
+module signalling/pkg/client
+
+go 1.26.0

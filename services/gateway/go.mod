@@ -1,0 +1,3 @@
+module signalling/services/gateway
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module signalling/services/rooms
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module signalling/services/standalone
+
+go 1.26.0
