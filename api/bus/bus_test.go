@@ -1,0 +1,197 @@
+package bus
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// codecs lists every message once, filled, with an empty one of its kind.
+func codecs() []struct {
+	full  interface{ Append([]byte) []byte }
+	empty interface{ Decode([]byte) error }
+} {
+	type e = struct {
+		full  interface{ Append([]byte) []byte }
+		empty interface{ Decode([]byte) error }
+	}
+	at := Stamp{Epoch: 3, Version: 1 << 60}
+	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{"c", "g", 8, 9}, {"d", "h", 10, 11}}}
+	return []e{
+		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "a \"room\"\n>*", Client: "c", Have: 4}, new(Command)},
+		{&Answer{Result: Done, Roster: roster}, new(Answer)},
+		{&Answer{Result: Refused, Code: "room-full", Message: "m"}, new(Answer)},
+		{&Event{Room: "日本👩", Stamp: at, Kind: Joined, Client: "c", Gateway: "g", Seq: 5}, new(Event)},
+		{&Heartbeat{Gateway: "g", Protocol: 1, Leaving: true}, new(Heartbeat)},
+		{&Announce{Gateway: "g", Seq: 1, AsOf: 2, Full: true, Part: 3, Last: true, Epoch: 4, Rooms: []AnnouncedRoom{
+			{Room: "r", Stamp: at, Born: at, Owner: "o", Digest: 1<<64 - 1, Members: []Member{{Client: "c"}}, Unsettled: []string{"x", "y"}},
+			{Room: "empty"},
+		}}, new(Announce)},
+		{&Correction{Part: 1, Last: true, Epoch: 2, Rooms: []CorrectedRoom{{Room: "a", Gone: true}, {Room: "b", Same: true, Roster: Roster{Stamp: at}}, {Room: "c", Roster: roster}}}, new(Correction)},
+		{&Correction{Retry: true}, new(Correction)},
+		{&Resync{Partition: -1, Epoch: 1}, new(Resync)},
+		{&Resync{Partition: 0, Epoch: 1}, new(Resync)},
+		{&Digest{Partition: 63, Epoch: 5, Rooms: []RoomVersion{{"r", 5, true}, {"s", 6, false}}}, new(Digest)},
+		{&Ack{From: "g", UpTo: 8, Gap: true, Refused: []Refusal{{7, true}, {8, false}}}, new(Ack)},
+		{&Signal{From: "g", Seq: 1, Base: 1, Stamp: at, Room: []byte("r\""), Sender: []byte("s"), Target: []byte("t"), Data: []byte(`{"sdp":"…"}`)}, new(Signal)},
+	}
+}
+
+func TestMessagesSurviveTheirEncoding(t *testing.T) {
+	for _, c := range codecs() {
+		text := c.full.Append(nil)
+		if err := c.empty.Decode(text); err != nil {
+			t.Errorf("%T: %v in %s", c.full, err, text)
+		} else if !reflect.DeepEqual(c.full, any(c.empty)) {
+			t.Errorf("%T: %s\n got %+v\nwant %+v", c.full, text, c.empty, c.full)
+		}
+	}
+}
+
+func TestUnknownFieldsAndOtherOrdersAreUnderstood(t *testing.T) {
+	var c Command
+	err := c.Decode([]byte(`{"new":[1,{"x":2}],"client":"c","room":"r","seq":7,"gw":"g","op":"join","have":null}`))
+	if want := (Command{Op: Join, Gateway: "g", Seq: 7, Room: "r", Client: "c"}); err != nil || c != want {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	for _, text := range []string{``, `[]`, `{}`, `{"op":"join"}`, `{"op":1,"gw":"g","room":"r","client":"c"}`, `{"op":"join","gw":"g","room":"r","client":"c","seq":-1}`} {
+		if err := new(Command).Decode([]byte(text)); err == nil {
+			t.Errorf("%s is taken for a command", text)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, c := range codecs() {
+		f.Add(c.full.Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, c := range codecs() {
+			if c.empty.Decode(text) != nil {
+				continue
+			}
+			again := reflect.New(reflect.TypeOf(c.empty).Elem()).Interface().(interface {
+				Append([]byte) []byte
+				Decode([]byte) error
+			})
+			encoded := c.empty.(interface{ Append([]byte) []byte }).Append(nil)
+			if err := again.Decode(encoded); err != nil || !reflect.DeepEqual(again, any(c.empty)) {
+				t.Fatalf("%T: %q became %q: %v", c.empty, text, encoded, err)
+			}
+		}
+	})
+}
+
+func TestSubjects(t *testing.T) {
+	token := Token("lobby")
+	if len(token) != 22 || strings.ContainsAny(token, ".*> ") {
+		t.Errorf("token %q", token)
+	}
+	for _, name := range []string{">", "*", "a.b", "a b", "\r\n", strings.Repeat("👩", 64)} {
+		if s := EventSubject(Token(name)); strings.Count(s, ".") != 2 || strings.ContainsAny(s, "*> \r\n") {
+			t.Errorf("room %q has subject %q", name, s)
+		}
+	}
+	for p := range Partitions {
+		for _, s := range []string{CommandSubject(p), AnnounceSubject(p), DigestSubject(p)} {
+			if got, ok := PartitionOf(s); !ok || got != p {
+				t.Errorf("%s is partition %d, %v", s, got, ok)
+			}
+		}
+	}
+	for _, s := range []string{"sig.cmd.64", "sig.cmd.-1", "sig.cmd.x", "sig.cmd."} {
+		if p, ok := PartitionOf(s); ok {
+			t.Errorf("%s is partition %d", s, p)
+		}
+	}
+	for subject, want := range map[string][2]string{
+		AnswerSubject("g", 35):         {"ans", "z"},
+		SignalSubject("g"):             {"sig", ""},
+		AckSubject("g"):                {"ack", ""},
+		UndeliverableSubject("g", "h"): {"gone", "h"},
+		PingSubject("g"):               {"ping", ""},
+		ResyncOneSubject("g"):          {"resync", ""},
+		"sig.gw.g":                     {"", ""},
+	} {
+		if kind, rest := GatewaySubject(subject); kind != want[0] || rest != want[1] {
+			t.Errorf("%s is %q %q", subject, kind, rest)
+		}
+	}
+	if seq, ok := AnswerSeq("z"); !ok || seq != 35 {
+		t.Errorf("answer %d %v", seq, ok)
+	}
+}
+
+// The partition of a name is part of the contract between running versions, so it is pinned, by a published test vector
+// of FNV-1a.
+func TestPartitionIsPinned(t *testing.T) {
+	if got := Partition("foobar"); got != int(uint32(0xbf9cf968)%Partitions) || got != Partition([]byte("foobar")) {
+		t.Errorf("Partition is not FNV-1a: %d", got)
+	}
+}
+
+func TestDigestSeesEveryDifference(t *testing.T) {
+	base := Roster{Owner: "o", Members: []Member{{Client: "a", Gateway: "g"}, {Client: "b", Gateway: "g"}}}
+	others := []Roster{
+		{Owner: "p", Members: base.Members},
+		{Owner: "o", Members: base.Members[:1]},
+		{Owner: "o", Members: []Member{base.Members[1], base.Members[0]}},
+		{Owner: "o", Members: []Member{{Client: "a", Gateway: "h"}, {Client: "b", Gateway: "g"}}},
+		{Owner: "o", Members: []Member{{Client: "ag", Gateway: ""}, {Client: "b", Gateway: "g"}}},
+	}
+	for _, o := range others {
+		if o.Digest() == base.Digest() {
+			t.Errorf("%+v has the digest of %+v", o, base)
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		for _, id := range []string{NewID(), NewClientID()} {
+			if seen[id] || strings.ContainsAny(id, ".*> ") || len(id) > 20 {
+				t.Fatalf("id %q", id)
+			}
+			seen[id] = true
+		}
+	}
+}
+
+func BenchmarkMessages(b *testing.B) {
+	event := Event{Room: "meeting-room-17", Stamp: Stamp{1_790_000_000_000, 4711}, Kind: Joined, Client: NewClientID(), Gateway: NewID(), Seq: 99}
+	signal := Signal{From: NewID(), Seq: 1, Base: 1, Stamp: event.Stamp, Room: []byte(event.Room), Sender: []byte(event.Client), Target: []byte(event.Client), Data: []byte(strings.Repeat("x", 300))}
+	var buf []byte
+	b.Run("event encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			buf = event.Append(buf[:0])
+		}
+	})
+	text := event.Append(nil)
+	b.Run("event decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var e Event
+			if err := e.Decode(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("signal encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			buf = signal.Append(buf[:0])
+		}
+	})
+	text = signal.Append(nil)
+	b.Run("signal decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var s Signal
+			if err := s.Decode(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

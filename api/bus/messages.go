@@ -1,0 +1,256 @@
+package bus
+
+// ProtocolVersion is the version of the messages between the services. Every Heartbeat carries it.
+const ProtocolVersion = 1
+
+// Stamp places an event in the history of a room. Epoch counts the owners that the room's partition has had; of two
+// messages with different epochs the higher one is right. Version counts the events of the room: each has the version of
+// the one before it plus one. Versions of a name never repeat: a room that is created again after its end starts above
+// the version of its last event, and not directly above, so that the difference shows.
+type Stamp struct {
+	Epoch   uint64
+	Version uint64
+}
+
+// Less says whether s is older than o.
+func (s Stamp) Less(o Stamp) bool {
+	return s.Epoch < o.Epoch || (s.Epoch == o.Epoch && s.Version < o.Version)
+}
+
+// Member is a client in a room, and the gateway that holds its connection.
+type Member struct {
+	Client, Gateway string
+	// Since is the version of the event that made it a member. It keeps the join order across owners.
+	Since uint64
+	// Seq is the number of the command that made it a member, in its gateway's count.
+	Seq uint64
+}
+
+// Roster is a room as its owner sees it at Stamp.
+type Roster struct {
+	Stamp
+	// Born is the stamp of the room's creation. A room that was closed and created again has another Born.
+	Born Stamp
+	// Owner is the client that created the room.
+	Owner string
+	// Members are in join order.
+	Members []Member
+}
+
+// Digest is a number that differs, but for chance, when two rosters differ in owner, members or their order.
+func (r *Roster) Digest() uint64 {
+	h := fnv(fnvOffset, r.Owner)
+	for i := range r.Members {
+		h = fnv(fnv(h, r.Members[i].Client), r.Members[i].Gateway)
+	}
+	return h
+}
+
+const fnvOffset = 14695981039346656037
+
+// fnv continues an FNV-1a hash (64 bit) over s and an end mark.
+func fnv(h uint64, s string) uint64 {
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return (h ^ 0xff) * 1099511628211
+}
+
+// Op is what a Command asks for.
+type Op string
+
+// The operations of a Command.
+const (
+	Create Op = "create"
+	Join   Op = "join"
+	Leave  Op = "leave"
+)
+
+// Command is a request of a gateway to the owner of the room's partition, on CommandSubject, answered by an Answer on
+// AnswerSubject(Gateway, Seq). It may arrive more than once: the owner recognises a create that it has carried out by
+// (Gateway, Seq), a join by its effect, and answers them again as the first time.
+type Command struct {
+	Op      Op
+	Gateway string
+	// Seq numbers the gateway's requests, from 1; a repetition has the same number.
+	Seq          uint64
+	Room, Client string
+	// Have is the epoch at which the gateway follows the room already, 0 if it does not. The owner then leaves the members
+	// out of its answer if its epoch is the same.
+	Have uint64
+}
+
+// Result is how an owner answers a Command.
+type Result string
+
+// The results of a Command.
+const (
+	// Done: created, joined or left.
+	Done Result = "done"
+	// Exists answers a create: the name is taken.
+	Exists Result = "exists"
+	// NotExists answers a join: there is no such room.
+	NotExists Result = "not-exists"
+	// NotIn answers a leave: the client is not in the room. For a repetition this means that the first one has worked.
+	NotIn Result = "not-in"
+	// Retry: nothing has been done, because the owner is still learning its rooms or is no longer the owner. The gateway
+	// sends the command again after a moment.
+	Retry Result = "retry"
+	// Refused: nothing has been done; Code and Message are for the client.
+	Refused Result = "refused"
+)
+
+// Answer answers a Command. Roster is filled for a create or join that is Done; its Members are nil if Have allowed it.
+// For a leave that is Done, Stamp is that of its event.
+type Answer struct {
+	Result Result
+	Roster
+	Code, Message string
+}
+
+// Kind is what an Event tells.
+type Kind string
+
+// The kinds of an Event.
+const (
+	// Joined: Client, at Gateway, is a new member.
+	Joined Kind = "joined"
+	// Left: Client is no longer a member.
+	Left Kind = "left"
+	// Closed: the room has ended, because its owner Client has left.
+	Closed Kind = "closed"
+)
+
+// Event is what the owner publishes on EventSubject of a room's token when the room has changed, before it answers the
+// command that changed it.
+type Event struct {
+	Room string
+	Stamp
+	Kind            Kind
+	Client, Gateway string
+	// Seq is the number of the command that made Client a member, for Joined.
+	Seq uint64
+}
+
+// Heartbeat is published by every gateway each HeartbeatInterval. Its members stay in their rooms as long as it comes.
+type Heartbeat struct {
+	Gateway  string
+	Protocol uint64
+	// Leaving is the last one: the gateway stops, and all its members are gone.
+	Leaving bool
+}
+
+// Announce tells the owner of a partition, on AnnounceSubject, which members a gateway holds there. It is the one way to
+// repair a difference: after a takeover, a reconnect to NATS, a lost message, and from time to time. It is answered by a
+// Correction on AnswerSubject(Gateway, Seq), as soon as the owner knows its rooms.
+type Announce struct {
+	Gateway string
+	Seq     uint64
+	// AsOf is the number of the gateway's last command that the announcement takes into account. Members that came in by
+	// a later one are none of its business.
+	AsOf uint64
+	// Full says that Rooms, of all parts together, is everything: members of the gateway that are not in it are gone.
+	// Otherwise only the rooms named are compared.
+	Full bool
+	// Part numbers the parts of an announcement that does not fit one message, from 0; Last marks the last. They share Seq.
+	Part uint64
+	Last bool
+	// Epoch is the highest epoch of the partition that the gateway has met. An owner with a lower one is no longer it.
+	Epoch uint64
+	Rooms []AnnouncedRoom
+}
+
+// AnnouncedRoom is one room in an Announce.
+type AnnouncedRoom struct {
+	Room string
+	// Stamp, Born and Owner are the gateway's view of the room; zero if it has none.
+	Stamp
+	Born  Stamp
+	Owner string
+	// Digest is that of the gateway's view of the roster.
+	Digest uint64
+	// Members are the clients of this gateway in the room. Gateway is left out on the wire.
+	Members []Member
+	// Unsettled are clients with a command on its way. Nothing is concluded from their absence in Members.
+	Unsettled []string
+}
+
+// Correction answers an Announce with all that the gateway must know to see the announced rooms as they are.
+type Correction struct {
+	// Retry: the owner cannot say now; announce again after a moment.
+	Retry bool
+	// Part and Last are as in Announce.
+	Part  uint64
+	Last  bool
+	Epoch uint64
+	Rooms []CorrectedRoom
+}
+
+// CorrectedRoom is one announced room in a Correction. Exactly one of three holds: the room is Gone; it is as the gateway
+// sees it (Same, with its present Stamp); or its Roster has all members.
+type CorrectedRoom struct {
+	Room string
+	Gone bool
+	Same bool
+	Roster
+}
+
+// Resync asks gateways to announce all their members in a partition, because it has a new owner or the owner has doubts.
+// To one gateway it may name every partition (Partition -1).
+type Resync struct {
+	Partition int
+	Epoch     uint64
+}
+
+// Digest is published by the owner of a partition on DigestSubject each DigestInterval if something has changed since:
+// it lets a gateway see that it missed a room's last event.
+type Digest struct {
+	Partition int
+	Epoch     uint64
+	Rooms     []RoomVersion
+}
+
+// RoomVersion is the version of a room after its last event.
+type RoomVersion struct {
+	Room    string
+	Version uint64
+	// Closed: that event was the room's end.
+	Closed bool
+}
+
+// Signal brings a client's signal from its gateway to the target's, on SignalSubject. Signals from one gateway to another
+// are numbered, acknowledged in bulk by Ack, and repeated until they are, so that each arrives once and in order whatever
+// happens to the connection between them.
+type Signal struct {
+	// From is the sending gateway.
+	From string
+	// Seq numbers the signals from From to this gateway, from 1.
+	Seq uint64
+	// Base is the lowest number that From may still repeat. Lower ones that did not arrive never will.
+	Base uint64
+	// Stamp is the sender's gateway's view of the room. The receiver waits until its own view is as new, so that a signal
+	// never overtakes the news of its sender.
+	Stamp
+	Room, Sender, Target []byte
+	// Data is the client's JSON text, untouched.
+	Data []byte
+}
+
+// Ack acknowledges signals to the gateway that sent them, on AckSubject.
+type Ack struct {
+	// From is the gateway that received the signals.
+	From string
+	// UpTo: all signals up to this number have been received and need not be repeated.
+	UpTo uint64
+	// Gap: signals after UpTo are missing; repeat them now.
+	Gap bool
+	// Refused are those among the received signals that could not be delivered.
+	Refused []Refusal
+}
+
+// Refusal tells that a signal was not delivered.
+type Refusal struct {
+	Seq uint64
+	// SenderGone: the sender is not in the room any more. Otherwise it is the target that is not.
+	SenderGone bool
+}

@@ -1,0 +1,143 @@
+package bus
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+// Partitions is how many partitions the rooms are hashed into. Each has exactly one owner. The number is part of the
+// contract: all services of a system must agree on it.
+const Partitions = 64
+
+// Partition returns the partition of a room: FNV-1a (32 bit) of its name, modulo Partitions.
+func Partition[T string | []byte](room T) int {
+	h := uint32(2166136261)
+	for i := range len(room) {
+		h = (h ^ uint32(room[i])) * 16777619
+	}
+	return int(h % Partitions)
+}
+
+// Token stands for a room's name in a subject: base64url of the first 16 bytes of its SHA-256, 22 characters. Names
+// themselves never appear in a subject: a room named ">" would subscribe to everything. Should two names ever share a
+// token they share a subject and nothing else, because every message carries the full name.
+func Token(room string) string {
+	sum := sha256.Sum256([]byte(room))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// NewID returns an id for one run of a gateway or rooms process, unguessable and fit for a subject. A process that is
+// started again is another one.
+func NewID() string { return randomID(9) }
+
+// NewClientID returns an id for a client: 120 random bits, 20 characters, URL-safe.
+func NewClientID() string { return randomID(15) }
+
+func randomID(n int) string {
+	var b [15]byte
+	_, _ = rand.Read(b[:n]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:n])
+}
+
+// Subjects with a wildcard, for subscriptions.
+const (
+	// AllCommands are the commands to every partition.
+	AllCommands = "sig.cmd.*"
+	// AllAnnounces are the announcements to every partition.
+	AllAnnounces = "sig.ann.*"
+	// AllControl is what owners tell every gateway: Resync and Digest.
+	AllControl = "sig.ctl.>"
+)
+
+// Subjects that are the same for everyone.
+const (
+	// HeartbeatSubject carries each gateway's Heartbeat.
+	HeartbeatSubject = "sig.hb.gw"
+	// ResyncSubject carries Resync to every gateway.
+	ResyncSubject = "sig.ctl.resync"
+
+	commandPrefix  = "sig.cmd."
+	announcePrefix = "sig.ann."
+	eventPrefix    = "sig.ev."
+	digestPrefix   = "sig.ctl.digest."
+	gatewayPrefix  = "sig.gw."
+	roomsPrefix    = "sig.own."
+)
+
+// CommandSubject is where the owner of a partition takes Command messages.
+func CommandSubject(partition int) string { return commandSubjects[partition] }
+
+// AnnounceSubject is where the owner of a partition takes Announce messages.
+func AnnounceSubject(partition int) string { return announceSubjects[partition] }
+
+// DigestSubject is where the owner of a partition publishes its Digest.
+func DigestSubject(partition int) string { return digestSubjects[partition] }
+
+// EventSubject is where a room's Event messages are published.
+func EventSubject(token string) string { return eventPrefix + token }
+
+var commandSubjects, announceSubjects, digestSubjects = numbered(commandPrefix), numbered(announcePrefix), numbered(digestPrefix)
+
+func numbered(prefix string) (s [Partitions]string) {
+	for p := range s {
+		s[p] = prefix + strconv.Itoa(p)
+	}
+	return s
+}
+
+// PartitionOf returns the partition that a command, announce or digest subject names.
+func PartitionOf(subject string) (int, bool) {
+	p, err := strconv.ParseUint(subject[strings.LastIndexByte(subject, '.')+1:], 10, 8)
+	return int(p), err == nil && p < Partitions
+}
+
+// The subjects of one gateway.
+
+// GatewaySubjects is everything that is addressed to one gateway.
+func GatewaySubjects(gateway string) string { return gatewayPrefix + gateway + ".>" }
+
+// AnswerSubject is the reply subject of a gateway's request number seq. The number is in the subject, and not only in
+// the answer, because the server's own "no responders" has no body.
+func AnswerSubject(gateway string, seq uint64) string {
+	return gatewayPrefix + gateway + ".ans." + strconv.FormatUint(seq, 36)
+}
+
+// SignalSubject is where a gateway takes Signal messages from its peers.
+func SignalSubject(gateway string) string { return gatewayPrefix + gateway + ".sig" }
+
+// AckSubject is where a gateway takes Ack messages from its peers.
+func AckSubject(gateway string) string { return gatewayPrefix + gateway + ".ack" }
+
+// UndeliverableSubject is the reply subject of the signals that a gateway sends to a peer: nobody replies, but the server
+// reports there that the peer is gone ("no responders").
+func UndeliverableSubject(gateway, peer string) string {
+	return gatewayPrefix + gateway + ".gone." + peer
+}
+
+// PingSubject is where a gateway answers, with an empty message, that it lives.
+func PingSubject(gateway string) string { return gatewayPrefix + gateway + ".ping" }
+
+// ResyncOneSubject carries Resync to one gateway.
+func ResyncOneSubject(gateway string) string { return gatewayPrefix + gateway + ".resync" }
+
+// GatewaySubject takes a subject apart that is addressed to a gateway: kind is "ans", "sig", "ack", "gone", "ping" or
+// "resync", rest what follows it.
+func GatewaySubject(subject string) (kind, rest string) {
+	s := strings.TrimPrefix(subject, gatewayPrefix)
+	if i := strings.IndexByte(s, '.'); i >= 0 {
+		kind, rest, _ = strings.Cut(s[i+1:], ".")
+	}
+	return kind, rest
+}
+
+// AnswerSeq returns the request number that the rest of an answer's subject names.
+func AnswerSeq(rest string) (uint64, bool) {
+	seq, err := strconv.ParseUint(rest, 36, 64)
+	return seq, err == nil
+}
+
+// RoomsPingSubject is where a rooms instance answers, with an empty message, that it lives.
+func RoomsPingSubject(instance string) string { return roomsPrefix + instance + ".ping" }

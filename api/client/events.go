@@ -1,0 +1,191 @@
+package client
+
+import "encoding/json"
+
+// The names of commands and events on the wire.
+const (
+	RoomCreateName = "room-create"
+	RoomJoinName   = "room-join"
+	RoomLeaveName  = "room-leave"
+	SignalSendName = "signal-send"
+
+	WelcomeName        = "welcome"
+	RoomCreatedName    = "room-created"
+	RoomExistsName     = "room-exists"
+	RoomJoinedName     = "room-joined"
+	RoomNotExistsName  = "room-not-exists"
+	RoomLeftName       = "room-left"
+	NotInRoomName      = "not-in-room"
+	SignalReceiveName  = "signal-receive"
+	TargetNotFoundName = "target-not-found"
+	ClientJoinedName   = "client-joined"
+	ClientLeftName     = "client-left"
+	ErrorName          = "error"
+)
+
+// Event is what the server sends: one of the types of this file, by pointer.
+type Event interface {
+	// Name is the event's name on the wire.
+	Name() string
+	// fields shows v each argument, in the contract's order.
+	fields(v visitor)
+}
+
+// Welcome is the first frame of a native connection. Socket.IO clients learn their id as socket.id instead.
+type Welcome struct {
+	ClientID string
+	Protocol uint64
+	// MaxMessageBytes is the longest message that the server takes from the client.
+	MaxMessageBytes uint64
+}
+
+// RoomCreated answers RoomCreate: the caller is the room's owner and first member.
+type RoomCreated struct{ Room string }
+
+// RoomExists answers RoomCreate: the name is taken.
+type RoomExists struct{ Room string }
+
+// RoomJoined answers RoomJoin. Clients are the ids of the other members, in the order in which they joined.
+type RoomJoined struct {
+	Room, OwnerID string
+	Clients       []string
+}
+
+// RoomNotExists answers RoomJoin: there is no such room.
+type RoomNotExists struct{ Room string }
+
+// RoomLeft tells the receiver that it is no longer in the room: by its own RoomLeave (Kicked false), or because the room
+// was closed or the server removed it (Kicked true).
+type RoomLeft struct {
+	Room   string
+	Kicked bool
+}
+
+// NotInRoom answers RoomLeave and SignalSend: the caller is not in the room.
+type NotInRoom struct{ Room string }
+
+// SignalReceive brings a member's signal to its target. Data is the sender's JSON text, unchanged.
+type SignalReceive struct {
+	Room, SenderID string
+	Data           json.RawMessage
+}
+
+// TargetNotFound answers SignalSend: the target is not in the room.
+type TargetNotFound struct{ Room, TargetID string }
+
+// ClientJoined tells a member of a new one.
+type ClientJoined struct{ Room, ClientID string }
+
+// ClientLeft tells a member that another one has left.
+type ClientLeft struct{ Room, ClientID string }
+
+// Error answers a command that could not be carried out. The connection stays open.
+type Error struct {
+	// Message is for people.
+	Message string
+	// Code is for programs.
+	Code Code
+}
+
+// Error makes an Error usable as a Go error.
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// NewEvent returns an empty event of the name, or nil if there is none of that name.
+func NewEvent(name string) Event {
+	switch name {
+	case WelcomeName:
+		return new(Welcome)
+	case RoomCreatedName:
+		return new(RoomCreated)
+	case RoomExistsName:
+		return new(RoomExists)
+	case RoomJoinedName:
+		return new(RoomJoined)
+	case RoomNotExistsName:
+		return new(RoomNotExists)
+	case RoomLeftName:
+		return new(RoomLeft)
+	case NotInRoomName:
+		return new(NotInRoom)
+	case SignalReceiveName:
+		return new(SignalReceive)
+	case TargetNotFoundName:
+		return new(TargetNotFound)
+	case ClientJoinedName:
+		return new(ClientJoined)
+	case ClientLeftName:
+		return new(ClientLeft)
+	case ErrorName:
+		return new(Error)
+	}
+	return nil
+}
+
+// EventNames lists every event, in the contract's order.
+var EventNames = []string{
+	WelcomeName, RoomCreatedName, RoomExistsName, RoomJoinedName, RoomNotExistsName, RoomLeftName, NotInRoomName,
+	SignalReceiveName, TargetNotFoundName, ClientJoinedName, ClientLeftName, ErrorName,
+}
+
+// The wire names of the events.
+
+func (*Welcome) Name() string        { return WelcomeName }
+func (*RoomCreated) Name() string    { return RoomCreatedName }
+func (*RoomExists) Name() string     { return RoomExistsName }
+func (*RoomJoined) Name() string     { return RoomJoinedName }
+func (*RoomNotExists) Name() string  { return RoomNotExistsName }
+func (*RoomLeft) Name() string       { return RoomLeftName }
+func (*NotInRoom) Name() string      { return NotInRoomName }
+func (*SignalReceive) Name() string  { return SignalReceiveName }
+func (*TargetNotFound) Name() string { return TargetNotFoundName }
+func (*ClientJoined) Name() string   { return ClientJoinedName }
+func (*ClientLeft) Name() string     { return ClientLeftName }
+func (*Error) Name() string          { return ErrorName }
+
+func (e *Welcome) fields(v visitor) {
+	v.str("clientId", &e.ClientID)
+	v.uint("protocol", &e.Protocol)
+	v.uint("maxMessageBytes", &e.MaxMessageBytes)
+}
+
+func (e *RoomCreated) fields(v visitor)   { v.str("room", &e.Room) }
+func (e *RoomExists) fields(v visitor)    { v.str("room", &e.Room) }
+func (e *RoomNotExists) fields(v visitor) { v.str("room", &e.Room) }
+func (e *NotInRoom) fields(v visitor)     { v.str("room", &e.Room) }
+
+func (e *RoomJoined) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("ownerId", &e.OwnerID)
+	v.strs("clients", &e.Clients)
+}
+
+func (e *RoomLeft) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.boolean("kicked", &e.Kicked)
+}
+
+func (e *SignalReceive) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("senderId", &e.SenderID)
+	v.raw("data", (*[]byte)(&e.Data))
+}
+
+func (e *TargetNotFound) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("targetId", &e.TargetID)
+}
+
+func (e *ClientJoined) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("clientId", &e.ClientID)
+}
+
+func (e *ClientLeft) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("clientId", &e.ClientID)
+}
+
+func (e *Error) fields(v visitor) {
+	v.str("message", &e.Message)
+	v.str("code", (*string)(&e.Code))
+}

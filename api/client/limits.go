@@ -1,0 +1,20 @@
+package client
+
+// Protocol is the version of the native door's protocol. It is not the program's version: it changes only when a client
+// written for the older one would no longer work.
+const Protocol = 1
+
+// Subprotocol is accepted where a native client offers it in Sec-WebSocket-Protocol (RFC 6455 section 1.9).
+const Subprotocol = "signalling.v1"
+
+const (
+	// MaxRoomBytes bounds a room's name, in bytes of UTF-8.
+	MaxRoomBytes = 256
+	// MaxClientIDBytes bounds a client id.
+	MaxClientIDBytes = 40
+	// MaxCommandIDBytes bounds the "id" of a command on the native door, as JSON text with its quotes.
+	MaxCommandIDBytes = 128
+	// DefaultMaxMessageBytes is the largest message from a client unless the gateway is set otherwise. It is announced in
+	// the welcome. A longer one ends its connection with CloseTooBig.
+	DefaultMaxMessageBytes = 256 << 10
+)
