@@ -1,0 +1,91 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// retryLogInterval is how often failing attempts to connect are logged as a
+// warning; the others are debug messages.
+const retryLogInterval = 10 * time.Second
+
+// handlers connects nats.go's callbacks to the log and to the callbacks of
+// opts. nats.go calls them one after the other.
+func handlers(opts Options, log *slog.Logger) []nats.Option {
+	return []nats.Option{
+		nats.ConnectHandler(func(nc *nats.Conn) {
+			log.Info("connected to NATS", serverAttrs(nc)...)
+			call(opts.OnConnect)
+		}),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if nc.IsClosed() {
+				log.Debug("NATS connection closed")
+			} else {
+				log.Warn("lost the connection to NATS, reconnecting", "error", err)
+			}
+			call(opts.OnDisconnect)
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			log.Info("reconnected to NATS", serverAttrs(nc)...)
+			call(opts.OnReconnect)
+		}),
+		nats.ReconnectErrHandler(retryLogger(log)),
+		nats.LameDuckModeHandler(func(nc *nats.Conn) {
+			log.Info("the NATS server is about to stop", serverAttrs(nc)...)
+		}),
+		nats.ErrorHandler(errorHandler(opts.OnSlowConsumer, log)),
+	}
+}
+
+// errorHandler logs what went wrong outside of any call of ours. Permission
+// violations are errors because only a person can put them right.
+func errorHandler(onSlow func(), log *slog.Logger) nats.ErrHandler {
+	return func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		if !errors.Is(err, nats.ErrSlowConsumer) {
+			log.Error("NATS reported an error", subjectAttrs(sub, "error", err)...)
+			return
+		}
+		attrs := subjectAttrs(sub)
+		if sub != nil {
+			if dropped, err := sub.Dropped(); err == nil {
+				attrs = append(attrs, "dropped_total", dropped)
+			}
+		}
+		log.Warn("messages from NATS were dropped: the consumer is too slow", attrs...)
+		call(onSlow)
+	}
+}
+
+// retryLogger says that attempts to connect fail without filling the log. Its
+// state needs no lock, since callbacks do not overlap.
+func retryLogger(log *slog.Logger) nats.ConnErrHandler {
+	var last time.Time
+	return func(_ *nats.Conn, err error) {
+		level := slog.LevelDebug
+		if now := time.Now(); last.IsZero() || now.Sub(last) >= retryLogInterval {
+			level, last = slog.LevelWarn, now
+		}
+		log.Log(context.Background(), level, "cannot reach NATS, retrying", "error", err)
+	}
+}
+
+func serverAttrs(nc *nats.Conn) []any {
+	return []any{"url", nc.ConnectedUrlRedacted(), "server", nc.ConnectedServerName()}
+}
+
+func subjectAttrs(sub *nats.Subscription, attrs ...any) []any {
+	if sub != nil {
+		attrs = append(attrs, "subject", sub.Subject)
+	}
+	return attrs
+}
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}

@@ -1,0 +1,127 @@
+package natstest
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// TCPServer is a NATS server on a loopback port that can be stopped and
+// started again, as an operator would.
+type TCPServer struct {
+	t    testing.TB
+	opts server.Options
+
+	mu  sync.Mutex // guards srv
+	srv *server.Server
+}
+
+// RunTCP starts a server on a free port of 127.0.0.1 that ends with the test.
+// Each configure may change the server's options first, for instance to
+// demand credentials or TLS.
+func RunTCP(t testing.TB, configure ...func(*server.Options)) *TCPServer {
+	t.Helper()
+	s := &TCPServer{t: t, opts: server.Options{
+		ServerName:      t.Name(),
+		Host:            "127.0.0.1",
+		Port:            server.RANDOM_PORT,
+		NoLog:           true,
+		NoSigs:          true,
+		NoSystemAccount: true,
+	}}
+	s.Start(configure...)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// URL is where the server listens; it stays the same across restarts.
+func (s *TCPServer) URL() string {
+	return fmt.Sprintf("nats://%s:%d", s.opts.Host, s.opts.Port)
+}
+
+// Start starts a stopped server, on the port it had before. Each configure may
+// change its options first.
+func (s *TCPServer) Start(configure ...func(*server.Options)) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.srv != nil {
+		s.t.Fatal("NATS is already running")
+	}
+	for _, f := range configure {
+		f(&s.opts)
+	}
+	opts := s.opts // the server fills in and keeps what it is given
+	srv, err := server.NewServer(&opts)
+	if err != nil {
+		s.t.Fatalf("starting NATS: %v", err)
+	}
+	go srv.Start()
+	if !srv.ReadyForConnections(Timeout) {
+		srv.Shutdown()
+		s.t.Fatalf("NATS did not start on port %d", opts.Port)
+	}
+	if addr, ok := srv.Addr().(*net.TCPAddr); ok {
+		s.opts.Port = addr.Port
+	}
+	s.srv = srv
+}
+
+// Stop ends the server and all its connections; clients are not warned.
+// Stopping a stopped server does nothing.
+func (s *TCPServer) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.srv == nil {
+		return
+	}
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+	s.srv = nil
+}
+
+// DropClients closes every client's connection while the server goes on, as
+// a broken network path would.
+func (s *TCPServer) DropClients() {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.srv == nil {
+		s.t.Fatal("NATS is not running")
+	}
+	conns, err := s.srv.Connz(&server.ConnzOptions{Limit: server.DefaultConnListSize})
+	if err != nil {
+		s.t.Fatalf("listing NATS connections: %v", err)
+	}
+	for _, c := range conns.Conns {
+		if err := s.srv.DisconnectClientByID(c.Cid); err != nil {
+			s.t.Logf("dropping a NATS connection: %v", err) // gone by itself
+		}
+	}
+}
+
+// WaitForClients returns when n clients are connected, and fails the test if
+// that does not happen within [Timeout].
+func (s *TCPServer) WaitForClients(n int) {
+	s.t.Helper()
+	deadline := time.Now().Add(Timeout)
+	for s.numClients() != n {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("NATS has %d clients, want %d", s.numClients(), n)
+		}
+		time.Sleep(time.Millisecond) // the server offers no notification
+	}
+}
+
+func (s *TCPServer) numClients() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.srv == nil {
+		return 0
+	}
+	return s.srv.NumClients()
+}
