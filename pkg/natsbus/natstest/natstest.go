@@ -1,9 +1,6 @@
 // Package natstest runs real NATS servers for tests.
 //
-// In a testing/synctest bubble use [Run] and [Connect], and of nats.go's calls
-// only those that take a context (RequestWithContext, FlushWithContext,
-// NextMsgWithContext). The others share timers between all connections of the
-// process, and a timer must not leave its bubble.
+// In a testing/synctest bubble use [Bubble], [Run] and [Connect].
 package natstest
 
 import (
