@@ -44,20 +44,19 @@ type Config struct {
 }
 
 // Validate reports contradictions between the settings; it reads no files.
-// Its errors wrap [ErrConfig] and never contain a URL, which may carry a
-// password.
+// Its errors never contain a URL, which may carry a password.
 func (c Config) Validate() error {
 	var errs []error
 	for i, u := range c.servers() {
 		if err := validateServer(u); err != nil {
-			errs = append(errs, fmt.Errorf("%w: NATS_URL: entry %d %w", ErrConfig, i+1, err))
+			errs = append(errs, fmt.Errorf("NATS_URL: entry %d %w", i+1, err))
 		}
 	}
 	if c.Creds != "" && c.NKey != "" {
-		errs = append(errs, fmt.Errorf("%w: NATS_CREDS and NATS_NKEY exclude each other", ErrConfig))
+		errs = append(errs, errors.New("NATS_CREDS and NATS_NKEY exclude each other"))
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
-		errs = append(errs, fmt.Errorf("%w: NATS_TLS_CERT and NATS_TLS_KEY need each other", ErrConfig))
+		errs = append(errs, errors.New("NATS_TLS_CERT and NATS_TLS_KEY need each other"))
 	}
 	return errors.Join(errs...)
 }

@@ -131,7 +131,7 @@ func buildOptions(cfg Config, opts Options, log *slog.Logger, d *dialer) ([]nats
 		return append(list, nats.InProcessServer(opts.InProcess)), nil
 	}
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	auth, err := cfg.authOptions()
 	if err != nil {

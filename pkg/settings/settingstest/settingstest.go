@@ -1,0 +1,50 @@
+// Package settingstest checks, in tests, that settings are described and that
+// generated tables in Markdown files are up to date.
+package settingstest
+
+import (
+	"flag"
+	"strings"
+	"testing"
+
+	"signalling/pkg/settings"
+)
+
+// update makes Block write instead of compare: go test ./... -update-settings.
+var update = flag.Bool("update-settings", false, "rewrite the generated settings tables in Markdown files")
+
+// Described fails the test for every setting of dst that has no description,
+// or one that is not a phrase: it ends with a full stop or spans lines.
+func Described(t testing.TB, dst any, opts settings.Options) {
+	t.Helper()
+	table, err := settings.Table(dst, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range table {
+		switch d := s.Description; {
+		case strings.TrimSpace(d) == "":
+			t.Errorf("%s has no desc tag", s.Name)
+		case strings.HasSuffix(d, "."), strings.Contains(d, "\n"):
+			t.Errorf("%s: the description should be a phrase on one line without a full stop: %q", s.Name, d)
+		}
+	}
+}
+
+// Block fails the test unless the block of the given name in the Markdown
+// file at path is the table of dst. With the flag -update-settings it writes
+// the block instead. See [settings.CheckBlock] for the form of a block.
+func Block(t testing.TB, path, name string, dst any, opts settings.Options) {
+	t.Helper()
+	table, err := settings.Table(dst, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := settings.CheckBlock
+	if *update {
+		act = settings.UpdateBlock
+	}
+	if err := act(path, name, settings.Markdown(table)); err != nil {
+		t.Errorf("%v (go test -update-settings rewrites it)", err)
+	}
+}
