@@ -1,0 +1,269 @@
+package wsock
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+var (
+	// ErrQueueFull is returned when the peer reads too slowly: the frame was not taken.
+	ErrQueueFull = errors.New("wsock: send queue full")
+	// ErrClosed is returned once the connection is closing or closed: the frame was not taken.
+	ErrClosed = errors.New("wsock: closed")
+)
+
+// Conn is the server's end of a WebSocket. One goroutine reads; any may send and close.
+//
+// Frames that are queued while an earlier write is under way leave together in the next one. A write is tried at once on
+// the caller's goroutine, without ever waiting; only when the kernel's buffer is full does a goroutine take over, until the
+// queue is empty again.
+type Conn struct {
+	o     *Options
+	ws    *websocket.Conn
+	nc    net.Conn
+	raw   rawWriter
+	heard atomic.Bool
+
+	readBuf *[]byte // the reading goroutine's
+
+	mu      sync.Mutex // guards what follows; never held during a system call
+	queue   *batch     // frames that wait for the writer; nil if none
+	frames  int        // queued and being written
+	bytes   int
+	writing bool // somebody writes; only that one takes from queue
+	closing bool // a close frame was queued; nothing may follow it
+	dead    bool // nothing can be written any more
+	cause   *CloseError
+	idle    chan struct{} // closed when writing ends; made by waitIdle
+
+	peerClosed bool // the peer's close frame has arrived
+
+	closeTimer *time.Timer
+}
+
+// batch is a list of frames, kept for reuse.
+type batch struct{ frames []Frame }
+
+const batchKeep = 64
+
+var batches = sync.Pool{New: func() any { return &batch{frames: make([]Frame, 0, 8)} }}
+
+func (b *batch) release() {
+	if cap(b.frames) <= batchKeep {
+		clear(b.frames)
+		b.frames = b.frames[:0]
+		batches.Put(b)
+	}
+}
+
+// Send queues the frame and starts to write. It never blocks.
+func (c *Conn) Send(f Frame) error {
+	if err := c.Queue(f); err != nil {
+		return err
+	}
+	c.Flush()
+	return nil
+}
+
+// Queue puts the frame into the queue without writing it: call Flush when no more is at hand. It never blocks.
+func (c *Conn) Queue(f Frame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing || c.dead {
+		return ErrClosed
+	}
+	if c.frames >= c.o.QueueFrames || c.bytes+len(f) > c.o.QueueBytes {
+		return ErrQueueFull
+	}
+	c.push(f)
+	return nil
+}
+
+// push appends to the queue. mu is held.
+func (c *Conn) push(f Frame) {
+	if c.queue == nil {
+		c.queue = batches.Get().(*batch)
+	}
+	c.queue.frames = append(c.queue.frames, f)
+	c.frames++
+	c.bytes += len(f)
+}
+
+// inlineRounds is how often one Flush writes what others queued meanwhile, before a goroutine takes over.
+const inlineRounds = 2
+
+// Flush writes what is queued, as far as the kernel takes it at once. It never blocks.
+func (c *Conn) Flush() {
+	for round := 0; ; round++ {
+		b := c.take(round == 0)
+		if b == nil {
+			return
+		}
+		if round == inlineRounds || !c.raw.usable() {
+			go c.drain(b, nil)
+			return
+		}
+		rest, err := c.raw.write(b.frames)
+		if err != nil {
+			c.fail(b)
+			return
+		}
+		if rest != nil {
+			go c.drain(b, rest)
+			return
+		}
+		c.written(b)
+	}
+}
+
+// take makes the caller the writer, or lets the writer go on, with all that is queued. It returns nil if there is nothing
+// to write (the caller is no writer then) or somebody else writes.
+func (c *Conn) take(first bool) *batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first && c.writing {
+		return nil
+	}
+	b := c.queue
+	c.queue = nil
+	c.writing = b != nil && !c.dead
+	if !c.writing {
+		if c.idle != nil {
+			close(c.idle)
+			c.idle = nil
+		}
+		return nil
+	}
+	return b
+}
+
+func (c *Conn) written(b *batch) {
+	n := 0
+	for _, f := range b.frames {
+		n += len(f)
+	}
+	c.mu.Lock()
+	c.frames -= len(b.frames)
+	c.bytes -= n
+	c.mu.Unlock()
+	b.release()
+}
+
+// drain writes with the goroutine's patience: rest, the unwritten end of b, then whatever is queued, until nothing is.
+func (c *Conn) drain(b *batch, rest []byte) {
+	for b != nil {
+		var out net.Buffers
+		if rest != nil {
+			out = net.Buffers{rest}
+		} else {
+			for _, f := range b.frames {
+				out = append(out, f)
+			}
+		}
+		if err := c.writeAll(out); err != nil {
+			c.fail(b)
+			return
+		}
+		rest = nil
+		c.written(b)
+		b = c.take(false)
+	}
+}
+
+// writeAll fails when the peer takes nothing at all for WriteTimeout.
+func (c *Conn) writeAll(out net.Buffers) error {
+	for {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(c.o.WriteTimeout)); err != nil {
+			return err
+		}
+		n, err := out.WriteTo(c.nc)
+		if err == nil {
+			return c.nc.SetWriteDeadline(time.Time{}) // else a later write at once would fail
+		}
+		var ne net.Error
+		if n == 0 || !errors.As(err, &ne) || !ne.Timeout() {
+			return err
+		}
+	}
+}
+
+// fail ends the connection after a write error: the reader notices.
+func (c *Conn) fail(b *batch) {
+	b.release()
+	c.drop()
+	c.take(false)
+}
+
+// drop ends the TCP connection at once.
+func (c *Conn) drop() {
+	c.mu.Lock()
+	c.dead = true
+	c.mu.Unlock()
+	_ = c.nc.Close()
+}
+
+// control queues a control frame (RFC 6455 section 5.5), payload at most 125 bytes.
+func (c *Conn) control(op int, payload []byte) error {
+	return c.Send(Seal(op, append(Begin(len(payload)), payload...)))
+}
+
+// Ping sends a ping. Heard tells later whether the peer answered.
+func (c *Conn) Ping() error { return c.Send(pingFrame) }
+
+var pingFrame = Seal(opPing, Begin(0))
+
+// Close closes the connection with a code and a reason of at most 123 bytes (RFC 6455 section 5.5.1), after the frames
+// that are queued. It does not wait. The first Close or Abort counts, later ones do nothing.
+func (c *Conn) Close(code int, reason string) { c.shutCode(code, reason, true) }
+
+// Abort is Close for a peer that does not keep up: what is queued is dropped, and the close frame reaches the peer only if
+// it takes the rest of the frame under way within CloseTimeout.
+func (c *Conn) Abort(code int, reason string) { c.shutCode(code, reason, false) }
+
+func (c *Conn) shutCode(code int, reason string, polite bool) {
+	message := websocket.FormatCloseMessage(code, reason)
+	c.shut(Seal(opClose, append(Begin(len(message)), message...)), &CloseError{Code: code, Reason: reason}, polite)
+}
+
+// peerClose answers the peer's close frame with its own code.
+func (c *Conn) peerClose(code int) {
+	c.mu.Lock()
+	c.peerClosed = true
+	c.mu.Unlock()
+	message := websocket.FormatCloseMessage(code, "")
+	c.shut(Seal(opClose, append(Begin(len(message)), message...)), nil, true)
+}
+
+// shut queues the close frame as the last one and bounds the time until the end.
+func (c *Conn) shut(f Frame, cause *CloseError, polite bool) {
+	c.mu.Lock()
+	if c.closing || c.dead {
+		c.mu.Unlock()
+		return
+	}
+	c.closing, c.cause = true, cause
+	if !polite && c.queue != nil {
+		for _, q := range c.queue.frames {
+			c.frames--
+			c.bytes -= len(q)
+		}
+		c.queue.release()
+		c.queue = nil
+	}
+	c.push(f)
+	c.closeTimer = time.AfterFunc(c.o.CloseTimeout, c.drop)
+	c.mu.Unlock()
+	c.Flush()
+}
+
+// Pending is how many frames and bytes wait to be sent.
+func (c *Conn) Pending() (frames, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.frames, c.bytes
+}
