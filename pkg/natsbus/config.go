@@ -8,11 +8,14 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"signalling/pkg/settings"
 )
 
 // ErrConfig is wrapped by every error that a wrong [Config] causes: trying
-// again cannot help, a person has to change a setting or a file.
-var ErrConfig = errors.New("natsbus: configuration")
+// again cannot help, a person has to change a setting or a file. It wraps
+// [settings.ErrInvalid].
+var ErrConfig = fmt.Errorf("NATS: %w", settings.ErrInvalid)
 
 // Config says where NATS is and how to prove who we are. The zero value of
 // every field but URL means "not used".

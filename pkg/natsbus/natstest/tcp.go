@@ -108,20 +108,41 @@ func (s *TCPServer) DropClients() {
 // that does not happen within [Timeout].
 func (s *TCPServer) WaitForClients(n int) {
 	s.t.Helper()
-	deadline := time.Now().Add(Timeout)
-	for s.numClients() != n {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("NATS has %d clients, want %d", s.numClients(), n)
+	s.waitFor(fmt.Sprintf("%d clients", n), func(srv *server.Server) bool { return srv.NumClients() == n })
+}
+
+// WaitForRefusals returns when the server has turned away n connections since
+// it was started, and fails the test if that does not happen within
+// [Timeout].
+func (s *TCPServer) WaitForRefusals(n int) {
+	s.t.Helper()
+	s.waitFor(fmt.Sprintf("%d refused connections", n), func(srv *server.Server) bool {
+		closed, err := srv.Connz(&server.ConnzOptions{State: server.ConnClosed, Limit: n})
+		if err != nil {
+			return false
 		}
-		time.Sleep(time.Millisecond) // the server offers no notification
+		refused := 0
+		for _, c := range closed.Conns {
+			if c.Reason == server.AuthenticationViolation.String() {
+				refused++
+			}
+		}
+		return refused >= n
+	})
+}
+
+// waitFor asks until done says yes: the server offers no notifications.
+func (s *TCPServer) waitFor(what string, done func(*server.Server) bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(Timeout); !s.ask(done); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("NATS does not have %s", what)
+		}
 	}
 }
 
-func (s *TCPServer) numClients() int {
+func (s *TCPServer) ask(question func(*server.Server) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.srv == nil {
-		return 0
-	}
-	return s.srv.NumClients()
+	return s.srv != nil && question(s.srv)
 }
