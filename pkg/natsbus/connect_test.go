@@ -129,9 +129,13 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 		<-accepted
 		cancel()
 	}()
+	started := time.Now()
 	_, err := natsbus.Connect(ctx, natsbus.Config{URL: url}, natsbus.Options{Logger: natstest.Logger(t)})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Connect: %v, want context.Canceled", err)
+	}
+	if d := time.Since(started); d >= natsbus.DialTimeout {
+		t.Errorf("Connect took %v: it did not notice the context", d)
 	}
 }
 
