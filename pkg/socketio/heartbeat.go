@@ -1,0 +1,92 @@
+package socketio
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"signalling/pkg/wsock"
+)
+
+// Heartbeats belong to the session, not to a transport: its one timer goes on across an upgrade, in both protocols.
+//
+// Engine.IO 4 ("Heartbeat"): the server sends packet 2 every PingInterval, and the client answers with packet 3 within
+// PingTimeout. Engine.IO 3 ("2 ping", "Timeouts"): the client sends packet 2 every PingInterval, the server answers at once;
+// a client that is silent for the sum of both times is gone.
+
+// startHeartbeat starts the timer. The caller holds mu.
+func (s *Session) startHeartbeat() {
+	c := &s.srv.cfg
+	first := c.PingInterval
+	if s.eio == eio3 {
+		first += c.PingTimeout
+	}
+	s.beat = time.AfterFunc(first, s.heartbeat)
+}
+
+// heartbeat is called when a ping is due, or overdue.
+func (s *Session) heartbeat() {
+	s.mu.Lock()
+	if s.ended() {
+		s.mu.Unlock()
+		return
+	}
+	if s.eio == eio3 || s.pinged {
+		s.mu.Unlock()
+		s.end(ReasonPingTimeout, farewell{how: abrupt})
+		return
+	}
+	s.pinged = true
+	s.beat.Reset(s.srv.cfg.PingTimeout)
+	s.mu.Unlock()
+	s.control(pingPacket)
+}
+
+// receivePing answers a client's ping, which must have come the right way.
+func (s *Session) receivePing(text []byte) error {
+	if s.eio == eio4 {
+		return fmt.Errorf("%w: heartbeat in the wrong direction", errMalformed)
+	}
+	s.mu.Lock()
+	if !s.ended() {
+		s.beat.Reset(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
+	}
+	s.mu.Unlock()
+	answer := pongPacket
+	if len(text) > 1 { // "a pong packet containing the same data"
+		b := append(wsock.Begin(len(text)), text...)
+		b[wsock.FrameHeadroom] = packetPong
+		answer = &Packet{frame: wsock.Seal(wsock.OpText, b)}
+	}
+	s.control(answer)
+	return nil
+}
+
+// receivePong takes the client's answer to a ping. One that nobody waits for changes nothing.
+func (s *Session) receivePong() error {
+	if s.eio == eio3 {
+		return fmt.Errorf("%w: heartbeat in the wrong direction", errMalformed)
+	}
+	s.mu.Lock()
+	if s.pinged && !s.ended() {
+		s.pinged = false
+		s.beat.Reset(s.srv.cfg.PingInterval)
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// reasonOfRead tells from a read error why a WebSocket has ended.
+func reasonOfRead(err error) Reason {
+	var closed *wsock.CloseError
+	if !errors.As(err, &closed) {
+		return ReasonTransportError
+	}
+	switch closed.Code {
+	case closeTooLarge:
+		return ReasonTooLarge
+	case closeProtocol, closeBadText:
+		return ReasonParseError
+	}
+	return ReasonTransportClose
+}

@@ -1,0 +1,184 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// polling is the transport of a session that polls (engine.io-protocol v4 "HTTP long-polling", v3 "Transports, Polling").
+// The session's mu guards it.
+type polling struct {
+	queue []*Packet
+	bytes int
+	// wake has one slot: a token means that the waiting GET should look again.
+	wake chan struct{}
+	// get and post: such a request is being served. Each is false again before its answer begins to leave, because a
+	// client that has the answer may send the next request before this one has returned.
+	get, post bool
+	// last answers the waiting GET when the session is over and nothing is queued.
+	last *Packet
+	up   *upgrade // a WebSocket that may take over
+}
+
+// push queues a packet.
+func (p *polling) push(packet *Packet, c *Config) error {
+	size := packet.size()
+	if len(p.queue) >= c.QueueFrames || p.bytes+size > c.QueueBytes {
+		return ErrQueueFull
+	}
+	p.queue = append(p.queue, packet)
+	p.bytes += size
+	p.wakeGET()
+	return nil
+}
+
+// drop forgets what is queued; last is what a waiting GET is told.
+func (p *polling) drop(last *Packet) {
+	p.queue, p.bytes, p.last = nil, 0, last
+	p.wakeGET()
+}
+
+func (p *polling) wakeGET() {
+	if !p.get {
+		return
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// servePoll answers a GET with all that is queued, and waits for something if nothing is. The heartbeat bounds the wait:
+// under EIO=4 its pings are queued here, under EIO=3 a client that does not ping is dropped.
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, b64 bool) {
+	if !s.srv.enter(s) {
+		errUnknownSID.write(w)
+		return
+	}
+	defer s.srv.running.Done()
+	p, refused := s.beginGET()
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	packets, err := s.await(r.Context(), p)
+	if err != nil { // the client went away while it was waiting
+		s.end(ReasonTransportError, farewell{how: gone})
+		return
+	}
+	if err := s.answerPoll(w, packets, b64); err != nil {
+		s.end(ReasonTransportError, farewell{how: gone})
+	}
+}
+
+// beginGET makes this GET the session's only one. A second one ends the session ("Receiving data").
+func (s *Session) beginGET() (*polling, *refusal) {
+	s.mu.Lock()
+	p := s.poll
+	if p == nil {
+		s.mu.Unlock()
+		return nil, errBadRequest
+	}
+	if p.get {
+		s.mu.Unlock()
+		s.end(ReasonTransportError, farewell{how: abrupt})
+		return nil, errBadRequest
+	}
+	p.get = true
+	if p.wake == nil {
+		p.wake = make(chan struct{}, 1)
+	}
+	s.mu.Unlock()
+	return p, nil
+}
+
+// await returns the packets for the GET, after which the session has no GET any more.
+func (s *Session) await(ctx context.Context, p *polling) ([]*Packet, error) {
+	var pause <-chan time.Time
+	for paused := false; ; {
+		packets, hold := s.take(p, paused)
+		if packets != nil {
+			return packets, nil
+		}
+		if hold && pause == nil {
+			timer := time.NewTimer(noopPause)
+			defer timer.Stop()
+			pause = timer.C
+		}
+		select {
+		case <-p.wake:
+		case <-pause:
+			paused = true
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns what a GET is to be answered with now, or nil. With hold it would be answered after a pause.
+func (s *Session) take(p *polling, paused bool) (packets []*Packet, hold bool) {
+	s.mu.Lock()
+	var over bool
+	switch {
+	case len(p.queue) > 0:
+		packets, p.queue, p.bytes = p.queue, nil, 0
+		over = s.state.Load() == stateClosing
+	case p.last != nil:
+		packets = []*Packet{p.last} // also when a WebSocket has taken over
+	case p.up.wantsPolling(paused):
+		packets = []*Packet{noopPacket}
+	default:
+		hold = p.up != nil && p.up.probed
+	}
+	if packets != nil {
+		p.get = false
+	}
+	if over {
+		s.state.Store(stateClosed)
+		stop(s.limit)
+	}
+	s.mu.Unlock()
+	if over {
+		s.srv.remove(s)
+	}
+	return packets, hold
+}
+
+// answerPoll writes the answer to a GET.
+func (s *Session) answerPoll(w http.ResponseWriter, packets []*Packet, b64 bool) error {
+	var body []byte
+	binary := false
+	if s.eio == eio4 {
+		body = encodeV4(packets)
+	} else {
+		body, binary = encodeV3(packets, b64)
+	}
+	contentType := "text/plain; charset=UTF-8"
+	if binary {
+		contentType = "application/octet-stream"
+	}
+	return s.respond(w, contentType, body)
+}
+
+// respond writes a whole answer, within WriteTimeout.
+func (s *Session) respond(w http.ResponseWriter, contentType string, body []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	if err := control.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout)); err == nil {
+		// The connection may serve other handlers later, for which this deadline is not meant.
+		defer control.SetWriteDeadline(time.Time{})
+	}
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}

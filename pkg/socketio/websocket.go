@@ -1,0 +1,60 @@
+package socketio
+
+import (
+	"bytes"
+	"fmt"
+
+	"signalling/pkg/wsock"
+)
+
+// runWebSocket serves a session that began on a WebSocket.
+func (s *Session) runWebSocket(conn *wsock.Conn) {
+	s.begin()
+	s.readWebSocket(conn)
+}
+
+// readWebSocket reads a session's WebSocket to its end (engine.io-protocol v4 "Packet encoding, WebSocket", v3
+// "Transports, WebSocket": one packet, one frame), and takes the session out.
+func (s *Session) readWebSocket(conn *wsock.Conn) {
+	defer s.srv.remove(s)
+	for {
+		op, frame, err := conn.ReadMessage()
+		if err != nil {
+			s.end(reasonOfRead(err), farewell{how: gone})
+			conn.Finish()
+			return
+		}
+		if err := s.receiveFrame(op, frame); err != nil {
+			s.fail(err) // the reading goes on until the close is done
+		}
+	}
+}
+
+// receiveFrame handles one frame.
+func (s *Session) receiveFrame(op int, frame []byte) error {
+	p, err := s.packetOfFrame(op, frame)
+	if err != nil {
+		return err
+	}
+	s.recv.Lock()
+	defer s.recv.Unlock()
+	return s.receive(p)
+}
+
+// packetOfFrame reads a frame. A client that is set to base64 (forceBase64) sends binary messages in text frames, in the
+// same form as in payloads.
+func (s *Session) packetOfFrame(op int, frame []byte) (packetIn, error) {
+	switch {
+	case op == wsock.OpText && len(frame) > 0 && frame[0] != 'b':
+		return packetIn{text: frame}, nil
+	case op == wsock.OpText && s.eio == eio3:
+		return textOrBase64(frame, "b4")
+	case op == wsock.OpText:
+		return textOrBase64(frame, "b")
+	case op == wsock.OpBinary && s.eio == eio3:
+		return binaryMessageV3(frame)
+	case op == wsock.OpBinary:
+		return packetIn{data: bytes.Clone(frame), binary: true}, nil
+	}
+	return packetIn{}, fmt.Errorf("%w: frame", errMalformed)
+}
