@@ -65,6 +65,7 @@ const (
 	digestPrefix   = "sig.ctl.digest."
 	gatewayPrefix  = "sig.gw."
 	roomsPrefix    = "sig.own."
+	statusPrefix   = "sig.adm.rooms."
 )
 
 // CommandSubject is where the owner of a partition takes Command messages.
@@ -141,3 +142,16 @@ func AnswerSeq(rest string) (uint64, bool) {
 
 // RoomsPingSubject is where a rooms instance answers, with an empty message, that it lives.
 func RoomsPingSubject(instance string) string { return roomsPrefix + instance + ".ping" }
+
+// PongSubject is the reply subject of a rooms instance's ping to a gateway: the answer arrives there, or the server's "no
+// responders" if the gateway is gone.
+func PongSubject(instance, gateway string) string { return roomsPrefix + instance + ".pong." + gateway }
+
+// PongSubjects is every PongSubject of a rooms instance, for its subscription.
+func PongSubjects(instance string) string { return PongSubject(instance, "*") }
+
+// PongGateway returns the gateway that a PongSubject names.
+func PongGateway(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// RoomsStatusSubject is where a rooms instance answers any request with its state, as JSON for people and tools.
+func RoomsStatusSubject(instance string) string { return statusPrefix + instance }
