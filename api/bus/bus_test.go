@@ -105,16 +105,23 @@ func TestSubjects(t *testing.T) {
 		}
 	}
 	for subject, want := range map[string][2]string{
-		AnswerSubject("g", 35):         {"ans", "z"},
-		SignalSubject("g"):             {"sig", ""},
-		AckSubject("g"):                {"ack", ""},
-		UndeliverableSubject("g", "h"): {"gone", "h"},
-		PingSubject("g"):               {"ping", ""},
-		ResyncOneSubject("g"):          {"resync", ""},
-		"sig.gw.g":                     {"", ""},
+		AnswerSubject("g", 35): {"ans", "z"},
+		SignalSubject("g"):     {"sig", ""},
+		AckSubject("g"):        {"ack", ""},
+		PingSubject("g"):       {"ping", ""},
+		ResyncOneSubject("g"):  {"resync", ""},
+		"sig.gw.g":             {"", ""},
 	} {
 		if kind, rest := GatewaySubject(subject); kind != want[0] || rest != want[1] {
 			t.Errorf("%s is %q %q", subject, kind, rest)
+		}
+	}
+	for subject, want := range map[string]MessageKind{
+		EventSubject(token): EventMessage, AckSubject("g"): GatewayMessage, ResyncSubject: ResyncMessage,
+		DigestSubject(7): DigestMessage, HeartbeatSubject: OtherMessage, CommandSubject(1): OtherMessage,
+	} {
+		if got := KindOf(subject); got != want {
+			t.Errorf("%s is of kind %d, want %d", subject, got, want)
 		}
 	}
 	if seq, ok := AnswerSeq("z"); !ok || seq != 35 {

@@ -112,20 +112,13 @@ func SignalSubject(gateway string) string { return gatewayPrefix + gateway + ".s
 // AckSubject is where a gateway takes Ack messages from its peers.
 func AckSubject(gateway string) string { return gatewayPrefix + gateway + ".ack" }
 
-// UndeliverableSubject is the reply subject of the signals that a gateway sends to a peer: nobody replies, but the server
-// reports there that the peer is gone ("no responders").
-func UndeliverableSubject(gateway, peer string) string {
-	return gatewayPrefix + gateway + ".gone." + peer
-}
-
 // PingSubject is where a gateway answers, with an empty message, that it lives.
 func PingSubject(gateway string) string { return gatewayPrefix + gateway + ".ping" }
 
 // ResyncOneSubject carries Resync to one gateway.
 func ResyncOneSubject(gateway string) string { return gatewayPrefix + gateway + ".resync" }
 
-// GatewaySubject takes a subject apart that is addressed to a gateway: kind is "ans", "sig", "ack", "gone", "ping" or
-// "resync", rest what follows it.
+// GatewaySubject takes a subject apart that is addressed to a gateway: kind is "ans", "sig", "ack", "ping" or "resync", rest what follows it.
 func GatewaySubject(subject string) (kind, rest string) {
 	s := strings.TrimPrefix(subject, gatewayPrefix)
 	if i := strings.IndexByte(s, '.'); i >= 0 {
@@ -155,3 +148,30 @@ func PongGateway(subject string) string { return subject[strings.LastIndexByte(s
 
 // RoomsStatusSubject is where a rooms instance answers any request with its state, as JSON for people and tools.
 func RoomsStatusSubject(instance string) string { return statusPrefix + instance }
+
+// MessageKind says which kind of message a gateway receives on a subject.
+type MessageKind int
+
+// The kinds of messages that a gateway receives.
+const (
+	OtherMessage   MessageKind = iota
+	EventMessage               // an Event
+	GatewayMessage             // addressed to one gateway, see GatewaySubject
+	ResyncMessage              // a Resync to every gateway
+	DigestMessage              // a Digest
+)
+
+// KindOf returns the kind of message that a gateway receives on the subject.
+func KindOf(subject string) MessageKind {
+	switch {
+	case strings.HasPrefix(subject, eventPrefix):
+		return EventMessage
+	case strings.HasPrefix(subject, gatewayPrefix):
+		return GatewayMessage
+	case subject == ResyncSubject:
+		return ResyncMessage
+	case strings.HasPrefix(subject, digestPrefix):
+		return DigestMessage
+	}
+	return OtherMessage
+}
