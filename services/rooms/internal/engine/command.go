@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/bus"
+	"signalling/services/rooms/internal/room"
+)
+
+// handleCommand carries out a command: state, then event, then answer.
+func (e *Engine) handleCommand(m *nats.Msg) {
+	c := &e.command
+	*c = bus.Command{}
+	if err := c.Decode(m.Data); err != nil {
+		e.malformed(m, err)
+		if m.Reply != "" {
+			e.answer = bus.Answer{Result: bus.Refused, Code: room.CodeBadRequest, Message: "the command cannot be read"}
+			e.reply(m.Reply)
+		}
+		return
+	}
+	reply := m.Reply
+	if reply == "" {
+		reply = bus.AnswerSubject(c.Gateway, c.Seq)
+	}
+	number, _ := bus.PartitionOf(m.Subject)
+	if number != bus.Partition(c.Room) || !e.alive(c.Gateway) {
+		e.answer = bus.Answer{Result: bus.Refused, Code: room.CodeBadRequest, Message: "the command is misdirected"}
+		e.reply(reply)
+		return
+	}
+	p := e.partitions[number]
+	if p == nil || p.rooms == nil || !e.serves(p) {
+		e.answer = bus.Answer{Result: bus.Retry}
+		if p != nil {
+			e.answer.Epoch = p.epoch
+		}
+		e.reply(reply)
+		return
+	}
+	e.answer, e.event = p.rooms.Apply(c)
+	if e.event.Kind != "" {
+		e.publishEvent(&e.event)
+	}
+	e.reply(reply)
+}
+
+// reply sends e.answer.
+func (e *Engine) reply(subject string) {
+	e.counters.commands[e.answer.Result]++
+	e.send(subject, &e.answer)
+}

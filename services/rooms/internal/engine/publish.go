@@ -1,0 +1,40 @@
+package engine
+
+import "signalling/api/bus"
+
+// appender is any message of package bus.
+type appender interface{ Append(dst []byte) []byte }
+
+// send publishes a message. The buffer is used again at once, because the connection copies it.
+func (e *Engine) send(subject string, m appender) bool {
+	e.buf = m.Append(e.buf[:0])
+	return e.publish(subject, e.buf)
+}
+
+// publish reports whether the message was handed to the connection. There is nothing else to do about a failure: without
+// a connection nobody can be told, and when it is back everyone is asked to compare.
+func (e *Engine) publish(subject string, data []byte) bool {
+	if err := e.nc.Publish(subject, data); err != nil {
+		e.counters.unsent++
+		e.log.Debug("not published", "subject", subject, "error", err)
+		return false
+	}
+	return true
+}
+
+// publishEvent tells the gateways that follow the room.
+func (e *Engine) publishEvent(ev *bus.Event) {
+	e.counters.events++
+	e.send(bus.EventSubject(bus.Token(ev.Room)), ev)
+}
+
+// publishEvents publishes what happened in a partition, unless we may not speak for it now: then its gateways are asked
+// to compare as soon as we may.
+func (e *Engine) publishEvents(p *partition, events []bus.Event) {
+	if !e.serves(p) {
+		return
+	}
+	for i := range events {
+		e.publishEvent(&events[i])
+	}
+}

@@ -1,0 +1,109 @@
+package room
+
+import "signalling/api/bus"
+
+// The codes of a refusal, as api/client defines them for clients.
+const (
+	CodeRoomFull   = "room-full"
+	CodeBadRequest = "bad-request"
+)
+
+// Apply carries out a command. If the event's Kind is set, it must be published before the answer is sent. The answer's
+// Members belong to the partition and are valid until its next change.
+func (p *Partition) Apply(c *bus.Command) (bus.Answer, bus.Event) {
+	switch c.Op {
+	case bus.Create:
+		return p.create(c), bus.Event{}
+	case bus.Join:
+		return p.join(c)
+	case bus.Leave:
+		return p.leave(c)
+	}
+	return p.refuse(CodeBadRequest, "unknown operation"), bus.Event{}
+}
+
+// create makes the client the owner and first member of a new room. There is nobody to tell.
+func (p *Partition) create(c *bus.Command) bus.Answer {
+	if r := p.rooms[c.Room]; r != nil {
+		if p.repeated(r, c) {
+			return p.done(r, c)
+		}
+		return p.result(bus.Exists)
+	}
+	// Not directly above anything that a room of this name can have had, so that the difference shows.
+	version := p.counter + 2
+	r := p.open(c.Room, c.Client, bus.Stamp{Epoch: p.epoch, Version: version}, version)
+	p.admit(r, bus.Member{Client: c.Client, Gateway: c.Gateway, Since: version, Seq: c.Seq})
+	return p.done(r, c)
+}
+
+// repeated says whether the create is the one that made this room.
+func (p *Partition) repeated(r *room, c *bus.Command) bool {
+	if r.owner != c.Client {
+		return false
+	}
+	i := r.find(c.Client)
+	if i < 0 || r.members[i].Gateway != c.Gateway {
+		return false
+	}
+	m := &r.members[i]
+	if m.Seq == 0 {
+		// Rebuild knew the owner from others, and its create as still unanswered: this is it.
+		m.Seq = c.Seq
+	}
+	return m.Seq == c.Seq
+}
+
+func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
+	r := p.rooms[c.Room]
+	if r == nil {
+		return p.result(bus.NotExists), bus.Event{}
+	}
+	if i := r.find(c.Client); i >= 0 {
+		// From now on the gateway counts it as a member by this command.
+		if m := &r.members[i]; m.Gateway == c.Gateway {
+			m.Seq = max(m.Seq, c.Seq)
+		}
+		return p.done(r, c), bus.Event{}
+	}
+	if len(r.members) >= p.limits.MembersPerRoom {
+		return p.refuse(CodeRoomFull, "the room is full"), bus.Event{}
+	}
+	m := bus.Member{Client: c.Client, Gateway: c.Gateway, Since: r.version + 1, Seq: c.Seq}
+	e := p.event(r, bus.Joined, &m)
+	e.Seq = c.Seq
+	p.admit(r, m)
+	return p.done(r, c), e
+}
+
+func (p *Partition) leave(c *bus.Command) (bus.Answer, bus.Event) {
+	r := p.rooms[c.Room]
+	if r == nil {
+		return p.result(bus.NotIn), bus.Event{}
+	}
+	i := r.find(c.Client)
+	if i < 0 || r.members[i].Gateway != c.Gateway {
+		return p.result(bus.NotIn), bus.Event{}
+	}
+	e := p.removeOne(r, i)
+	return bus.Answer{Result: bus.Done, Roster: bus.Roster{Stamp: e.Stamp}}, e
+}
+
+// done answers a create or join with the room as it is now.
+func (p *Partition) done(r *room, c *bus.Command) bus.Answer {
+	a := bus.Answer{Result: bus.Done, Roster: p.roster(r)}
+	if c.Have == p.epoch {
+		a.Members = nil
+	}
+	return a
+}
+
+func (p *Partition) result(result bus.Result) bus.Answer {
+	return bus.Answer{Result: result, Roster: bus.Roster{Stamp: bus.Stamp{Epoch: p.epoch}}}
+}
+
+func (p *Partition) refuse(code, message string) bus.Answer {
+	a := p.result(bus.Refused)
+	a.Code, a.Message = code, message
+	return a
+}

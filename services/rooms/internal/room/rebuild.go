@@ -1,0 +1,114 @@
+package room
+
+import (
+	"cmp"
+	"slices"
+
+	"signalling/api/bus"
+)
+
+// Rebuild returns the partition as the gateways announced it to its new owner; each announcement is a full one, with the
+// rooms of all its parts, and there is at most one of each gateway.
+//
+// A room is the one with the highest Born of those announced under its name. It has all the members announced for it, in
+// the order of their Since; a client that two gateways announce is where it came later. A room whose owner nobody holds
+// is gone, unless the owner's gateway still waits for the answer to its create: others are in the room already, so the
+// create has been carried out.
+//
+// Versions go on above everything that was announced.
+func Rebuild(epoch uint64, limits Limits, announcements []*bus.Announce) *Partition {
+	p := New(epoch, limits)
+	drafts := map[string]*draft{}
+	for _, a := range announcements {
+		for i := range a.Rooms {
+			ar := &a.Rooms[i]
+			p.counter = max(p.counter, ar.Version, ar.Born.Version)
+			d := drafts[ar.Room]
+			if d == nil {
+				d = &draft{}
+				drafts[ar.Room] = d
+			}
+			d.add(a.Gateway, ar)
+		}
+	}
+	for _, d := range drafts {
+		for i := range d.members {
+			p.counter = max(p.counter, d.members[i].Since)
+		}
+	}
+	// Not in the order of the map, because versions are given out.
+	for _, name := range sortedKeys(drafts) {
+		if d := drafts[name]; d.complete() {
+			p.restore(name, d)
+		}
+	}
+	return p
+}
+
+// draft is what is known about a room while it is put together.
+type draft struct {
+	born    bus.Stamp
+	owner   string
+	members []bus.Member
+	// waiting are the clients that a gateway announced as unsettled, with the gateway.
+	waiting []bus.Member
+}
+
+func (d *draft) add(gateway string, ar *bus.AnnouncedRoom) {
+	for _, c := range ar.Unsettled {
+		d.waiting = append(d.waiting, bus.Member{Client: c, Gateway: gateway})
+	}
+	if len(ar.Members) == 0 || ar.Born.Less(d.born) || ar.Born == (bus.Stamp{}) {
+		return
+	}
+	if d.born.Less(ar.Born) {
+		d.born, d.owner, d.members = ar.Born, ar.Owner, nil
+	}
+	for _, m := range ar.Members {
+		m.Gateway = gateway
+		d.members = append(d.members, m)
+	}
+}
+
+// complete brings the members in order and says whether the owner is among them.
+func (d *draft) complete() bool {
+	if len(d.members) == 0 {
+		return false
+	}
+	isOwner := func(m bus.Member) bool { return m.Client == d.owner }
+	if !slices.ContainsFunc(d.members, isOwner) {
+		i := slices.IndexFunc(d.waiting, isOwner)
+		if i < 0 {
+			return false
+		}
+		owner := d.waiting[i]
+		owner.Since = d.born.Version
+		d.members = append(d.members, owner)
+	}
+	// The later place of a client first, then only the first of each client.
+	slices.SortFunc(d.members, func(a, b bus.Member) int {
+		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(b.Since, a.Since), cmp.Compare(b.Seq, a.Seq), cmp.Compare(a.Gateway, b.Gateway))
+	})
+	d.members = slices.CompactFunc(d.members, func(a, b bus.Member) bool { return a.Client == b.Client })
+	slices.SortFunc(d.members, func(a, b bus.Member) int {
+		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Client, b.Client))
+	})
+	return true
+}
+
+func (p *Partition) restore(name string, d *draft) {
+	r := p.open(name, d.owner, d.born, p.counter+1)
+	r.members = make([]bus.Member, 0, len(d.members))
+	for i := range d.members {
+		p.admit(r, d.members[i])
+	}
+}
+
+func sortedKeys(m map[string]*draft) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,161 @@
+// Package rooms is the rooms service: it owns who is in which room, carries out the gateways' commands and tells the
+// gateways about every change. It holds everything in memory; what it has lost it learns back from the gateways.
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/bus"
+	"signalling/pkg/admin"
+	"signalling/pkg/natsbus"
+	"signalling/services/rooms/internal/engine"
+	"signalling/services/rooms/internal/ownership"
+	"signalling/services/rooms/internal/room"
+)
+
+// Version is the version of the service as NATS tools show it (semantic versioning).
+const Version = "0.1.0"
+
+// Options are what a program gives New beyond the settings. The zero value is usable.
+type Options struct {
+	// Logger is slog.Default() if nil.
+	Logger *slog.Logger
+	// InProcess, if set, is the NATS server to connect to, and the NATS settings are not used.
+	InProcess nats.InProcessConnProvider
+	// Fresh says that no gateway can hold members yet, because the bus is as new as this service: it serves at once
+	// instead of asking around first.
+	Fresh bool
+	// NoAdmin leaves the admin server out; the program around has its own and asks Ready.
+	NoAdmin bool
+}
+
+// Service is one instance of the rooms service. Make one with New.
+type Service struct {
+	cfg      Config
+	opts     Options
+	log      *slog.Logger
+	instance string
+	engine   *engine.Engine
+}
+
+// New returns a service that Run starts. An error means that a setting is wrong.
+func New(cfg Config, opts Options) (*Service, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	s := &Service{cfg: cfg, opts: opts, instance: bus.NewID()}
+	s.log = opts.Logger.With("instance", s.instance)
+	s.engine = engine.New(engine.Options{
+		Instance: s.instance,
+		Logger:   s.log,
+		// #nosec G115 -- not before 1970
+		Ownership:      ownership.NewStatic(uint64(time.Now().UnixMilli())),
+		Fresh:          opts.Fresh,
+		Limits:         room.Limits{MembersPerRoom: cfg.MaxMembers},
+		GatewayTimeout: cfg.GatewayTimeout,
+		RecoveryWindow: cfg.RecoveryWindow,
+		Settle:         cfg.Settle,
+	})
+	return s, nil
+}
+
+// Instance is the id of this run, as it appears in subjects, logs and statistics.
+func (s *Service) Instance() string { return s.instance }
+
+// Run serves until ctx ends, and returns when everything that it started has ended. Being stopped is not an error. It may
+// be called once.
+func (s *Service) Run(ctx context.Context) error {
+	nc, closed, err := s.connect(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("rooms: %w", err)
+	}
+	defer func() {
+		nc.Close()
+		<-closed
+	}()
+	adm, err := s.startAdmin(nc)
+	if err != nil {
+		return err
+	}
+	if adm != nil {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+			defer cancel()
+			_ = adm.Shutdown(ctx) // what did not end in time was cut off
+		}()
+		stop := context.AfterFunc(ctx, adm.SetDraining)
+		defer stop()
+	}
+	svc, err := s.register(nc)
+	if err != nil {
+		return fmt.Errorf("rooms: registering with NATS: %w", err)
+	}
+	defer func() { _ = svc.Stop() }() // fails only without a connection
+	if err := s.engine.Run(ctx, nc, s.cfg.DrainTimeout); err != nil {
+		return fmt.Errorf("rooms: %w", err)
+	}
+	return nil
+}
+
+// adminTimeout bounds the end of the admin server.
+const adminTimeout = time.Second
+
+// connect connects to NATS. The channel is closed when the connection has ended and no callback runs any more.
+func (s *Service) connect(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
+	nc, err := natsbus.Connect(ctx, s.cfg.NATS, natsbus.Options{
+		Name:        "rooms " + s.instance,
+		Logger:      s.log,
+		InboxPrefix: "_INBOX_rooms",
+		InProcess:   s.opts.InProcess,
+		OnConnect:   s.engine.Connected,
+		OnReconnect: s.engine.Connected,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	return nc, closed, nil
+}
+
+func (s *Service) startAdmin(nc *nats.Conn) (*admin.Server, error) {
+	if s.opts.NoAdmin {
+		return nil, nil
+	}
+	adm, err := admin.Start(s.cfg.AdminListen, s.log)
+	if err != nil {
+		return nil, fmt.Errorf("rooms: %w", err)
+	}
+	adm.AddCheck("nats", func(context.Context) error { return natsbus.Ready(nc) })
+	adm.AddCheck("partitions", s.Ready)
+	return adm, nil
+}
+
+// ErrRecovering is what Ready returns while partitions do not serve yet.
+var ErrRecovering = errors.New("partitions do not serve yet")
+
+// Ready reports whether the service serves all partitions that it owns: nil, ErrRecovering, or another error if it does
+// not run. It returns when ctx ends at the latest.
+func (s *Service) Ready(ctx context.Context) error {
+	stats, err := s.engine.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if stats.Active < stats.Owned {
+		return fmt.Errorf("%w: %d of %d", ErrRecovering, stats.Owned-stats.Active, stats.Owned)
+	}
+	return nil
+}
