@@ -45,7 +45,8 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	l, err := net.Listen("tcp", addr)
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
@@ -62,7 +63,7 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("GET /healthz", serveHealth)
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
 	go s.serve()
-	log.Info("admin server listens", "address", s.Addr().String())
+	log.Info("listening", "for", "admin", "addr", s.Addr().String())
 	return s, nil
 }
 
