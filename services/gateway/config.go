@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+
+	"signalling/pkg/natsbus"
+	"signalling/pkg/settings"
+)
+
+// Config holds the gateway's settings.
+type Config struct {
+	NATS natsbus.Config
+
+	Listen      string `env:"GATEWAY_LISTEN" envDefault:":8080" desc:"address of the client doors"`
+	AdminListen string `env:"GATEWAY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081" desc:"address of health and admin"`
+
+	Origins []string `env:"GATEWAY_ORIGINS" desc:"web origins that may connect beside the gateway's own host, comma-separated; * in a name stands for any part, * alone for all"`
+
+	MaxMessage     settings.Size `env:"GATEWAY_MAX_MESSAGE" envDefault:"256KiB" desc:"longest message taken from a client"`
+	PingInterval   time.Duration `env:"GATEWAY_PING_INTERVAL" envDefault:"25s" desc:"time between two pings to a client"`
+	PingTimeout    time.Duration `env:"GATEWAY_PING_TIMEOUT" envDefault:"20s" desc:"how long after a ping a client must have been heard"`
+	QueueFrames    int           `env:"GATEWAY_QUEUE_FRAMES" envDefault:"1024" desc:"messages that may wait to be sent to a client before it is closed as too slow"`
+	QueueSize      settings.Size `env:"GATEWAY_QUEUE_SIZE" envDefault:"4MiB" desc:"bytes that may wait to be sent to a client before it is closed as too slow"`
+	MaxPending     int           `env:"GATEWAY_MAX_PENDING" envDefault:"64" desc:"commands of a client that may wait for their answers before no more are read"`
+	CommandTimeout time.Duration `env:"GATEWAY_COMMAND_TIMEOUT" envDefault:"5s" desc:"how long a command may wait for the rooms service before it is answered with unavailable"`
+	DrainTimeout   time.Duration `env:"GATEWAY_DRAIN_TIMEOUT" envDefault:"10s" desc:"how long a stopping gateway waits for its clients to go"`
+}
+
+// Limits that are no settings, because nobody was seen to need others.
+const (
+	attemptTimeout   = time.Second
+	announceInterval = 30 * time.Second
+	writeTimeout     = 10 * time.Second
+	closeTimeout     = 5 * time.Second
+	headerTimeout    = 10 * time.Second
+	maxHeaderBytes   = 16 << 10
+	// maxMessage is what NATS carries by default, less the header of a signal.
+	maxMessage = 1<<20 - 8<<10
+)
+
+// Validate reports settings that contradict each other.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.MaxMessage < 1024 || c.MaxMessage > maxMessage {
+		errs = append(errs, errors.New("GATEWAY_MAX_MESSAGE must be from 1KiB to 1016KiB"))
+	}
+	for name, d := range map[string]time.Duration{
+		"GATEWAY_PING_INTERVAL": c.PingInterval, "GATEWAY_PING_TIMEOUT": c.PingTimeout,
+		"GATEWAY_COMMAND_TIMEOUT": c.CommandTimeout, "GATEWAY_DRAIN_TIMEOUT": c.DrainTimeout,
+	} {
+		if d <= 0 {
+			errs = append(errs, errors.New(name+" must be more than 0"))
+		}
+	}
+	if c.QueueFrames < 1 || c.MaxPending < 1 {
+		errs = append(errs, errors.New("GATEWAY_QUEUE_FRAMES and GATEWAY_MAX_PENDING must be at least 1"))
+	}
+	if c.QueueSize < 2*c.MaxMessage {
+		errs = append(errs, errors.New("GATEWAY_QUEUE_SIZE must be at least twice GATEWAY_MAX_MESSAGE"))
+	}
+	return errors.Join(errs...)
+}

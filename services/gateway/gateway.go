@@ -1,0 +1,172 @@
+// Package gateway is the service that clients connect to: it terminates their connections, forwards their commands to the
+// rooms service over NATS, and delivers events and signals. It holds no state of its own that could not be told again.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/client"
+	"signalling/pkg/admin"
+	"signalling/pkg/natsbus"
+	"signalling/pkg/settings"
+	"signalling/services/gateway/internal/door"
+	"signalling/services/gateway/internal/hub"
+)
+
+// Options are what a program gives beside the settings.
+type Options struct {
+	// Logger receives the gateway's log; nil means slog.Default().
+	Logger *slog.Logger
+	// InProcess, if set, is the NATS server in this process, and the NATS settings are not used.
+	InProcess nats.InProcessConnProvider
+	// Root, if set, answers requests for everything but the doors.
+	Root http.Handler
+}
+
+// Gateway is one gateway. Make it with New, then call Run once.
+type Gateway struct {
+	cfg     Config
+	log     *slog.Logger
+	nc      *nats.Conn
+	hub     *hub.Hub
+	native  *door.Native
+	clients net.Listener
+	http    *http.Server
+	admin   *admin.Server
+}
+
+// New connects to the bus and binds the addresses. Errors that wrap settings.ErrInvalid need a person.
+func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
+	g := &Gateway{cfg: cfg, log: opts.Logger}
+	if g.log == nil {
+		g.log = slog.Default()
+	}
+	origins, err := door.NewOrigins(cfg.Origins)
+	if err != nil {
+		return nil, fmt.Errorf("%w: GATEWAY_ORIGINS: %w", settings.ErrInvalid, err)
+	}
+	if err := g.connect(ctx, opts); err != nil {
+		return nil, err
+	}
+	g.native = door.NewNative(g.doorConfig(origins), g.hub)
+	if err := g.listen(opts.Root); err != nil {
+		g.nc.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Gateway) connect(ctx context.Context, opts Options) error {
+	var made atomic.Pointer[hub.Hub] // the connection may be lost before there is a hub
+	lost := func() {
+		if h := made.Load(); h != nil {
+			h.AnnounceAll()
+		}
+	}
+	nc, err := natsbus.Connect(ctx, g.cfg.NATS, natsbus.Options{
+		Name: "gateway", Logger: g.log, InboxPrefix: "_INBOX_gw", InProcess: opts.InProcess,
+		OnReconnect: lost, OnSlowConsumer: lost,
+	})
+	if err != nil {
+		return err
+	}
+	g.nc = nc
+	g.hub, err = hub.New(hub.Config{
+		CommandTimeout: g.cfg.CommandTimeout, AttemptTimeout: attemptTimeout,
+		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending,
+	}, nc, g.log)
+	if err != nil {
+		nc.Close()
+		return err
+	}
+	made.Store(g.hub)
+	return nil
+}
+
+func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
+	return door.Config{
+		MaxMessageBytes: int64(g.cfg.MaxMessage),
+		PingInterval:    g.cfg.PingInterval,
+		PingTimeout:     g.cfg.PingTimeout,
+		QueueFrames:     g.cfg.QueueFrames,
+		QueueBytes:      int(g.cfg.QueueSize),
+		WriteTimeout:    writeTimeout,
+		CloseTimeout:    closeTimeout,
+		Origins:         origins,
+		Logger:          g.log,
+	}
+}
+
+func (g *Gateway) listen(root http.Handler) (err error) {
+	if g.clients, err = net.Listen("tcp", g.cfg.Listen); err != nil {
+		return fmt.Errorf("gateway: GATEWAY_LISTEN: %w", err)
+	}
+	if g.admin, err = admin.Start(g.cfg.AdminListen, g.log); err != nil {
+		return errors.Join(fmt.Errorf("gateway: GATEWAY_ADMIN_LISTEN: %w", err), g.clients.Close())
+	}
+	g.admin.AddCheck("nats", func(context.Context) error { return natsbus.Ready(g.nc) })
+	mux := http.NewServeMux()
+	mux.Handle("GET /ws", g.native)
+	if root != nil {
+		mux.Handle("/", root)
+	}
+	g.http = &http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), // TLS and header noise of strangers
+	}
+	g.log.Info("listening", "for", "clients", "addr", g.Addr().String(), "gateway", g.hub.ID())
+	return nil
+}
+
+// Addr is the address of the client doors.
+func (g *Gateway) Addr() net.Addr { return g.clients.Addr() }
+
+// AdminAddr is the address of health and admin.
+func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
+
+// Run serves until ctx ends, then drains: no new clients, the present ones are told to go, and after DrainTimeout the rest
+// are cut off. When it returns, nothing of the gateway is left.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.hub.Start()
+	served := make(chan error, 1)
+	go func() { served <- g.http.Serve(g.clients) }()
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+		served <- nil
+	}
+	g.drain()
+	<-served
+	return err
+}
+
+func (g *Gateway) drain() {
+	g.log.Info("draining", "clients", g.hub.Sessions())
+	g.admin.SetDraining()
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)
+	defer cancel()
+	g.native.Shut()
+	g.hub.CloseAll(client.CloseGoingAway)
+	g.native.Wait() // bounded by closeTimeout, after which connections are cut off
+	if err := g.http.Shutdown(ctx); err != nil {
+		_ = g.http.Close() // what is left are requests that never became clients
+	}
+	g.hub.Stop()
+	if err := g.nc.FlushTimeout(time.Second); err != nil {
+		g.log.Warn("the bus was not told of the end", "error", err)
+	}
+	g.nc.Close()
+	if err := g.admin.Shutdown(ctx); err != nil {
+		g.log.Warn("admin requests were cut off", "error", err)
+	}
+}

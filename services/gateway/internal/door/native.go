@@ -1,0 +1,241 @@
+package door
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+	"signalling/pkg/wsock"
+	"signalling/services/gateway/internal/hub"
+)
+
+// Config is what the doors share.
+type Config struct {
+	// MaxMessageBytes is the longest message that is taken from a client.
+	MaxMessageBytes int64
+	// PingInterval is the time between two pings to a client, PingTimeout how long it may take to be heard after one.
+	PingInterval, PingTimeout time.Duration
+	// QueueFrames and QueueBytes bound what waits to be sent to a client.
+	QueueFrames, QueueBytes int
+	// WriteTimeout is how long a client may take no byte while frames wait for it.
+	WriteTimeout time.Duration
+	// CloseTimeout is how long the close of a connection may take.
+	CloseTimeout time.Duration
+	// Origins are the web pages that may connect.
+	Origins *Origins
+	Logger  *slog.Logger
+}
+
+// Native is the door for plain WebSockets, described in the api module's PROTOCOL.md.
+type Native struct {
+	cfg      Config
+	hub      *hub.Hub
+	upgrader *wsock.Upgrader
+
+	mu     sync.Mutex // guards closed, and wg against Wait
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// NewNative returns the native door of the hub.
+func NewNative(cfg Config, h *hub.Hub) *Native {
+	return &Native{cfg: cfg, hub: h, upgrader: wsock.NewUpgrader(wsock.Options{
+		ReadLimit:    cfg.MaxMessageBytes,
+		QueueFrames:  cfg.QueueFrames,
+		QueueBytes:   cfg.QueueBytes,
+		WriteTimeout: cfg.WriteTimeout,
+		CloseTimeout: cfg.CloseTimeout,
+		Subprotocols: []string{client.Subprotocol},
+		CheckOrigin:  cfg.Origins.Allowed,
+	})}
+}
+
+// ServeHTTP lets a client in. Its frames are read by a goroutine of its own, so that net/http's, with all that it holds,
+// can end.
+func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !d.enter() {
+		http.Error(w, "going away", http.StatusServiceUnavailable)
+		return
+	}
+	ws, err := d.upgrader.Upgrade(w, r)
+	if err != nil {
+		d.wg.Done()
+		return
+	}
+	c := &native{door: d, ws: ws}
+	c.session = d.hub.Connect(bus.NewClientID(), c)
+	d.cfg.Logger.Info("client connected", "client", c.session.ID(), "door", "native", "addr", r.RemoteAddr)
+	go c.serve()
+}
+
+func (d *Native) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.wg.Add(1)
+	}
+	return !d.closed
+}
+
+// Shut lets no more clients in.
+func (d *Native) Shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+}
+
+// Wait returns when all clients have gone. Shut comes first.
+func (d *Native) Wait() { d.wg.Wait() }
+
+// native is one client of the native door.
+type native struct {
+	door    *Native
+	ws      *wsock.Conn
+	session *hub.Session
+
+	mu       sync.Mutex // guards the heartbeat
+	timer    *time.Timer
+	awaiting bool // a ping is out
+	over     bool
+}
+
+// serve reads the client's frames until its connection ends.
+func (c *native) serve() {
+	defer c.door.wg.Done()
+	c.welcome()
+	c.startHeartbeat()
+	err := c.read()
+	c.session.End()
+	c.stopHeartbeat()
+	c.ws.Finish()
+	c.log(err)
+}
+
+func (c *native) welcome() {
+	c.answer(nil, &client.Welcome{
+		ClientID: c.session.ID(), Protocol: client.Protocol, MaxMessageBytes: uint64(c.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
+	})
+	c.Flush()
+}
+
+func (c *native) read() error {
+	var cmd client.Command
+	for {
+		op, msg, err := c.ws.ReadMessage()
+		if err != nil {
+			return err
+		}
+		if op != wsock.OpText {
+			c.session.Error(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"})
+			continue
+		}
+		if err := client.DecodeCommandObject(msg, &cmd); err != nil {
+			c.session.Error(cmd.ID, asError(err))
+			continue
+		}
+		c.session.Handle(&cmd, cmd.ID)
+		c.session.Pace()
+	}
+}
+
+func asError(err error) *client.Error {
+	var e *client.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &client.Error{Code: client.Internal, Message: "internal error"}
+}
+
+func (c *native) log(err error) {
+	log := c.door.cfg.Logger.With("client", c.session.ID(), "door", "native")
+	var closed *wsock.CloseError
+	if errors.As(err, &closed) {
+		log.Info("client disconnected", "code", closed.Code)
+		return
+	}
+	log.Info("client disconnected", "error", err)
+}
+
+// Deliver implements hub.Conn.
+func (c *native) Deliver(b *hub.Broadcast) {
+	if b.Native == nil {
+		b.Native = frame(b.Event, nil)
+	}
+	c.queue(b.Native)
+}
+
+// Answer implements hub.Conn.
+func (c *native) Answer(ref []byte, e client.Event) { c.answer(ref, e) }
+
+func (c *native) answer(id []byte, e client.Event) { c.queue(frame(e, id)) }
+
+// Delivered implements hub.Conn. The native door has no answer to a signal that was delivered.
+func (c *native) Delivered([]byte) {}
+
+// Signal implements hub.Conn.
+func (c *native) Signal(room []byte, sender string, data []byte) {
+	buf := wsock.Begin(len(room) + len(sender) + len(data) + 64)
+	c.queue(wsock.Seal(wsock.OpText, client.AppendSignalObject(buf, room, sender, data)))
+}
+
+// Flush implements hub.Conn.
+func (c *native) Flush() { c.ws.Flush() }
+
+// Close implements hub.Conn.
+func (c *native) Close(code client.CloseCode) { c.ws.Close(int(code), code.Reason()) }
+
+func frame(e client.Event, id []byte) wsock.Frame {
+	return wsock.Seal(wsock.OpText, client.AppendObject(wsock.Begin(128), e, id))
+}
+
+// queue puts a frame into the client's queue. A client whose queue is full has fallen behind for good: it is closed, and
+// out of its rooms at once. Its session ends on another goroutine, because this one holds a partition's mutex.
+func (c *native) queue(f wsock.Frame) {
+	if err := c.ws.Queue(f); errors.Is(err, wsock.ErrQueueFull) {
+		c.giveUp(client.CloseSlowConsumer)
+	}
+}
+
+func (c *native) giveUp(code client.CloseCode) {
+	c.ws.Abort(int(code), code.Reason())
+	go c.session.End()
+}
+
+// startHeartbeat sends the first ping after a random part of the interval, so that clients that came together are not
+// pinged together.
+func (c *native) startHeartbeat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = time.AfterFunc(1+rand.N(c.door.cfg.PingInterval), c.beat) // #nosec G404 -- jitter
+}
+
+func (c *native) stopHeartbeat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	c.timer.Stop()
+}
+
+// beat pings the client, or looks whether it was heard since the last ping. It costs no goroutine in between.
+func (c *native) beat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+	case !c.awaiting:
+		c.awaiting = true
+		c.ws.Heard()
+		_ = c.ws.Ping() // if the queue is full, other traffic shows whether the client lives
+		c.timer.Reset(c.door.cfg.PingTimeout)
+	case c.ws.Heard():
+		c.awaiting = false
+		c.timer.Reset(max(c.door.cfg.PingInterval-c.door.cfg.PingTimeout, time.Millisecond))
+	default:
+		c.giveUp(client.CloseHeartbeat)
+	}
+}

@@ -1,0 +1,222 @@
+package hub
+
+import (
+	"time"
+
+	"signalling/api/bus"
+)
+
+// announcement is an Announce on its way.
+type announcement struct {
+	full   bool
+	sentAt time.Time
+}
+
+const (
+	// announceAgain is how long a correction may take.
+	announceAgain = 2 * time.Second
+	// announceForget is when an announcement without a correction is forgotten.
+	announceForget = 30 * time.Second
+	// roomOverhead is about what an announced room costs in a message beside its strings.
+	roomOverhead = 200
+)
+
+// meet notes the epoch of a message. It returns false for the message of an owner that has been followed by another one.
+// A new owner knows only what it is told.
+func (p *partition) meet(epoch uint64) bool {
+	if epoch > p.epoch {
+		if p.epoch != 0 {
+			p.announceSoon = true
+		}
+		p.epoch = epoch
+	}
+	return epoch == p.epoch
+}
+
+// announce tells the partition's owner of all members here. The corrections that come back make every replica true.
+func (p *partition) announce(now time.Time, out *outbox) {
+	if p.announcing != 0 {
+		delete(p.announcements, p.announcing)
+	}
+	a := bus.Announce{Gateway: p.h.id, AsOf: p.asOf(), Seq: p.nextSeq(), Full: true, Epoch: p.epoch}
+	p.announcing, p.announceSoon = a.Seq, false
+	p.announcements[a.Seq] = &announcement{full: true, sentAt: now}
+	size := 0
+	for _, r := range p.rooms {
+		room := r.announced()
+		n := roomOverhead + len(room.Room)*2 + (len(room.Members)+len(room.Unsettled))*80
+		if size+n > bus.MaxPartBytes && size > 0 {
+			p.sendPart(&a, out)
+			a.Part++
+			a.Rooms, size = nil, 0
+		}
+		a.Rooms = append(a.Rooms, room)
+		size += n
+	}
+	a.Last = true
+	p.sendPart(&a, out)
+}
+
+func (p *partition) sendPart(a *bus.Announce, out *outbox) {
+	out.messages = append(out.messages, message{
+		subject: bus.AnnounceSubject(p.n), reply: bus.AnswerSubject(p.h.id, a.Seq), data: a.Append(nil),
+	})
+}
+
+// asOf is the number of the newest command. All of them are seen in the replicas and their queues.
+func (p *partition) asOf() uint64 { return p.count*bus.Partitions + uint64(p.n) } // #nosec G115 -- a partition's number
+
+// announced is the room as it stands in an announcement.
+func (r *replica) announced() bus.AnnouncedRoom {
+	a := bus.AnnouncedRoom{Room: r.name}
+	if r.live {
+		roster := r.roster()
+		a.Stamp, a.Born, a.Owner, a.Digest = r.stamp, r.born, r.owner, roster.Digest()
+	}
+	for i := range r.members {
+		if m := &r.members[i]; m.session != nil {
+			a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq})
+		}
+	}
+	for s := range r.queues {
+		a.Unsettled = append(a.Unsettled, s.id)
+	}
+	return a
+}
+
+// repair asks the owner how the room is, because something about it was missed.
+func (r *replica) repair(out *outbox) {
+	if r.repairing != 0 {
+		return
+	}
+	r.repairAgain(time.Now(), out)
+}
+
+func (r *replica) repairAgain(now time.Time, out *outbox) {
+	p := r.p
+	delete(p.announcements, r.repairing)
+	a := bus.Announce{Gateway: p.h.id, AsOf: p.asOf(), Seq: p.nextSeq(), Last: true, Epoch: p.epoch, Rooms: []bus.AnnouncedRoom{r.announced()}}
+	r.repairing = a.Seq
+	p.announcements[a.Seq] = &announcement{sentAt: now}
+	p.sendPart(&a, out)
+}
+
+// onCorrection takes the owner's answer to an announcement.
+func (p *partition) onCorrection(seq uint64, c *bus.Correction, out *outbox) {
+	a := p.announcements[seq]
+	if c.Retry || !p.meet(c.Epoch) {
+		a.sentAt = time.Now().Add(lastRetry - announceAgain) // the sweep announces again soon
+		return
+	}
+	for i := range c.Rooms {
+		p.correct(&c.Rooms[i], out)
+	}
+	if c.Last {
+		delete(p.announcements, seq)
+		if p.announcing == seq {
+			p.announcing = 0
+		}
+	}
+}
+
+func (p *partition) correct(c *bus.CorrectedRoom, out *outbox) {
+	r := p.rooms[c.Room]
+	if r == nil {
+		return
+	}
+	r.repairing = 0
+	if !r.live {
+		return
+	}
+	switch {
+	case c.Gone:
+		r.end(r.stamp, "", out)
+	case c.Same:
+		if r.stamp.Less(c.Stamp) {
+			r.stamp = c.Stamp
+			r.settleHeld(out)
+		}
+	default:
+		for i := range c.Members {
+			c.Members[i].Gateway = p.h.intern(c.Members[i].Gateway)
+		}
+		r.adopt(&c.Roster, out)
+	}
+	r.release()
+}
+
+// sweepAnnouncements repeats announcements without a correction, and announces from time to time without any reason, so
+// that no difference lasts whatever its cause.
+func (p *partition) sweepAnnouncements(now time.Time, out *outbox) {
+	for seq, a := range p.announcements {
+		age := now.Sub(a.sentAt)
+		if age > announceForget || (!a.full && age > announceAgain) {
+			delete(p.announcements, seq)
+		}
+	}
+	for _, r := range p.rooms {
+		if r.repairing != 0 && p.announcements[r.repairing] == nil {
+			r.repairAgain(now, out)
+		}
+		if len(r.held) > 0 {
+			r.sweepHeld(now, out)
+		}
+	}
+	full := p.announcements[p.announcing]
+	due := full != nil && now.Sub(full.sentAt) >= announceAgain
+	if due || (full == nil && (p.announceSoon || now.After(p.nextAnnounce))) {
+		p.announce(now, out)
+		p.nextAnnounce = p.h.nextAnnounce(now)
+	}
+}
+
+// sweepHeld looks for signals that are held for long: first the room is repaired, then they are decided.
+func (r *replica) sweepHeld(now time.Time, out *outbox) {
+	if now.Sub(r.held[0].since) > lastRetry {
+		r.repair(out)
+	}
+	r.settleHeldUntil(now.Add(-holdTime), out)
+}
+
+// onResync announces a partition, or all of them, because its owner asks.
+func (h *Hub) onResync(data []byte, out *outbox) {
+	var m bus.Resync
+	if err := m.Decode(data); err != nil {
+		h.log.Error("resync not understood", "error", err)
+		return
+	}
+	h.show()
+	now := time.Now()
+	for n := range h.parts {
+		if m.Partition >= 0 && m.Partition != n {
+			continue
+		}
+		p := &h.parts[n]
+		p.mu.Lock()
+		if m.Partition < 0 || p.meet(m.Epoch) {
+			p.announce(now, out)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// onDigest compares the versions of the rooms that have changed lately: it shows that a room's last event was missed.
+func (h *Hub) onDigest(data []byte, out *outbox) {
+	var d bus.Digest
+	if err := d.Decode(data); err != nil || d.Partition < 0 || d.Partition >= len(h.parts) {
+		h.log.Error("digest not understood", "error", err)
+		return
+	}
+	p := &h.parts[d.Partition]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.meet(d.Epoch) {
+		return
+	}
+	for i := range d.Rooms {
+		r := p.rooms[d.Rooms[i].Room]
+		if r != nil && r.live && r.stamp.Less(bus.Stamp{Epoch: d.Epoch, Version: d.Rooms[i].Version}) {
+			r.repair(out)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package hub
+
+import "signalling/api/bus"
+
+// onEvent applies an event of a room to its replica: the next one is applied, an older one is dropped, anything else shows
+// that something was missed.
+func (h *Hub) onEvent(data []byte, out *outbox) {
+	var e bus.Event
+	if err := e.Decode(data); err != nil {
+		h.log.Error("event not understood", "error", err)
+		return
+	}
+	p := partitionOf(h, e.Room)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rooms[e.Room]
+	if r == nil || e.Epoch < p.epoch {
+		return
+	}
+	if !r.live {
+		if e.Kind == bus.Closed && r.ended.Less(e.Stamp) {
+			r.ended = e.Stamp
+		}
+		return
+	}
+	switch {
+	case e.Epoch == r.stamp.Epoch && e.Version == r.stamp.Version+1:
+		r.stamp = e.Stamp
+		r.apply(&e, out)
+		r.release()
+	case r.stamp.Less(e.Stamp):
+		r.repair(out)
+	}
+}
+
+func (r *replica) apply(e *bus.Event, out *outbox) {
+	switch e.Kind {
+	case bus.Joined:
+		if r.indexOf(e.Client) < 0 {
+			r.joined(bus.Member{Client: e.Client, Gateway: r.p.h.intern(e.Gateway), Since: e.Version, Seq: e.Seq}, out)
+		}
+	case bus.Left:
+		if i := r.indexOf(e.Client); i >= 0 {
+			r.left(i, out)
+		}
+	case bus.Closed:
+		r.end(e.Stamp, e.Client, out)
+		return
+	}
+	r.settleHeld(out)
+}

@@ -1,0 +1,200 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// Config are the hub's limits.
+type Config struct {
+	// CommandTimeout is how long a command may wait for its answer before it is answered "unavailable".
+	CommandTimeout time.Duration
+	// AttemptTimeout is how long the owner may take before a command is sent again.
+	AttemptTimeout time.Duration
+	// AnnounceInterval is the mean time between two announcements of a partition without a reason.
+	AnnounceInterval time.Duration
+	// MaxPending is how many commands of a client may wait for their answers before its reading is paused.
+	MaxPending int
+}
+
+// inboxSize bounds the messages from the bus that wait for the dispatcher. What exceeds it is lost, which NATS tells us,
+// and repaired by announcing.
+const inboxSize = 64 << 10
+
+// Hub connects sessions with the rooms. See the package's documentation.
+type Hub struct {
+	cfg   Config
+	log   *slog.Logger
+	nc    *nats.Conn
+	id    string
+	inbox chan *nats.Msg
+	parts [bus.Partitions]partition
+	links links
+	names map[string]string // interned gateway ids; the dispatcher's
+	shown atomic.Int64      // when show sent a heartbeat, in ns
+
+	mu       sync.Mutex // guards sessions
+	sessions map[*Session]struct{}
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// New returns a hub on a connection to the bus, which it subscribes to. Start sets it to work. A gateway should have one
+// connection only: the order of subscription, request and event on it is what no event is lost by.
+func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
+	h := &Hub{
+		cfg: cfg, log: log, nc: nc, id: bus.NewID(),
+		inbox:    make(chan *nats.Msg, inboxSize),
+		names:    make(map[string]string),
+		sessions: make(map[*Session]struct{}),
+	}
+	h.links = links{h: h, out: make(map[string]*link), in: make(map[string]*incoming)}
+	now := time.Now()
+	for n := range h.parts {
+		h.parts[n].init(h, n, now)
+	}
+	for _, subject := range []string{bus.GatewaySubjects(h.id), bus.AllControl} {
+		if _, err := nc.ChanSubscribe(subject, h.inbox); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// ID is the gateway's id, another one each time it is started.
+func (h *Hub) ID() string { return h.id }
+
+// Start begins to serve the bus.
+func (h *Hub) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+	h.wg.Go(func() { h.dispatch(ctx) })
+	h.wg.Go(func() { h.tick(ctx) })
+}
+
+// Stop tells the bus that this gateway and all its members are gone, and ends the hub's goroutines. The connection is the
+// caller's to close.
+func (h *Hub) Stop() {
+	h.heartbeat(true)
+	h.cancel()
+	h.wg.Wait()
+}
+
+// Sessions is how many clients are connected.
+func (h *Hub) Sessions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.sessions)
+}
+
+// CloseAll closes the connections of all clients.
+func (h *Hub) CloseAll(code client.CloseCode) {
+	h.mu.Lock()
+	all := make([]*Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		all = append(all, s)
+	}
+	h.mu.Unlock()
+	for _, s := range all {
+		s.conn.Close(code)
+	}
+}
+
+// AnnounceAll announces all members to their owners and sends signals again that may be lost: after the connection to the
+// bus was away, or messages from it were dropped.
+func (h *Hub) AnnounceAll() {
+	h.heartbeat(false)
+	out := h.outbox()
+	now := time.Now()
+	for n := range h.parts {
+		p := &h.parts[n]
+		p.mu.Lock()
+		p.announce(now, out)
+		for _, q := range p.requests {
+			if !q.waiting {
+				p.post(q, out)
+			}
+		}
+		p.mu.Unlock()
+		out.run()
+	}
+	h.links.resendAll(out)
+	out.release()
+}
+
+const tickInterval = 250 * time.Millisecond
+
+// tick does what is due from time to time.
+func (h *Hub) tick(ctx context.Context) {
+	t := time.NewTicker(tickInterval)
+	defer t.Stop()
+	h.heartbeat(false)
+	next := time.Now().Add(bus.HeartbeatInterval)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			if !now.Before(next) {
+				h.heartbeat(false)
+				next = now.Add(bus.HeartbeatInterval)
+			}
+			h.sweep(now)
+		}
+	}
+}
+
+func (h *Hub) sweep(now time.Time) {
+	out := h.outbox()
+	for n := range h.parts {
+		p := &h.parts[n]
+		p.mu.Lock()
+		p.sweepRequests(now, out)
+		p.sweepAnnouncements(now, out)
+		p.mu.Unlock()
+	}
+	h.links.sweep(now, out)
+	out.release()
+}
+
+// show sends a heartbeat out of turn, to an owner that asks who is there. Owners ask for each partition.
+func (h *Hub) show() {
+	now := time.Now().UnixNano()
+	if last := h.shown.Load(); now-last > int64(tickInterval) && h.shown.CompareAndSwap(last, now) {
+		h.heartbeat(false)
+	}
+}
+
+// heartbeat keeps this gateway's members in their rooms.
+func (h *Hub) heartbeat(leaving bool) {
+	b := bus.Heartbeat{Gateway: h.id, Protocol: bus.ProtocolVersion, Leaving: leaving}
+	h.publish(bus.HeartbeatSubject, "", b.Append(nil))
+}
+
+// publish sends a message. While the connection is down it is dropped: whoever sent it has a way to repeat it.
+func (h *Hub) publish(subject, reply string, data []byte) {
+	var err error
+	if reply == "" {
+		err = h.nc.Publish(subject, data)
+	} else {
+		err = h.nc.PublishRequest(subject, reply, data)
+	}
+	if err != nil {
+		h.log.Debug("not published", "subject", subject, "error", err)
+	}
+}
+
+// nextAnnounce spreads the announcements of the gateways and partitions over time.
+func (h *Hub) nextAnnounce(now time.Time) time.Time {
+	return now.Add(h.cfg.AnnounceInterval/2 + rand.N(h.cfg.AnnounceInterval)) // #nosec G404 -- jitter
+}

@@ -1,0 +1,131 @@
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"signalling/api/bus"
+)
+
+// incoming is the stream of signals from one gateway. links.mu guards it.
+type incoming struct {
+	ls *links
+	gw string
+	// last is the newest signal that arrived in order.
+	last uint64
+	// holding are those of them that are neither delivered nor refused yet, ascending. They are acknowledged later.
+	holding []uint64
+	// refused are those that acknowledgements report, until the sender's base shows that it has heard of them.
+	refused []bus.Refusal
+	// unacked counts what has come since the last acknowledgement.
+	unacked int
+	timer   bool
+	heard   time.Time
+}
+
+// onSignal takes a signal from another gateway: the next one is delivered, one that came before is acknowledged again, and
+// a gap makes the sender repeat.
+func (h *Hub) onSignal(data []byte, out *outbox) {
+	var s bus.Signal
+	if err := s.Decode(data); err != nil {
+		h.log.Error("signal not understood", "error", err)
+		return
+	}
+	ls := &h.links
+	ls.mu.Lock()
+	in := ls.in[s.From]
+	if in == nil {
+		in = &incoming{ls: ls, gw: s.From}
+		ls.in[s.From] = in
+	}
+	in.heard = time.Now()
+	in.last = max(in.last, s.Base-1)
+	in.refused = slices.DeleteFunc(in.refused, func(r bus.Refusal) bool { return r.Seq < s.Base })
+	next := s.Seq == in.last+1
+	if next {
+		in.last = s.Seq
+	} else if s.Seq > in.last {
+		in.ack(true, out)
+	}
+	ls.mu.Unlock()
+	if next {
+		p := partitionOf(h, s.Room)
+		p.mu.Lock()
+		p.onSignal(in, &s, out)
+		p.mu.Unlock()
+	}
+	ls.mu.Lock()
+	in.count(out)
+	ls.mu.Unlock()
+}
+
+// count acknowledges at once if enough has come, else after a moment.
+func (in *incoming) count(out *outbox) {
+	if in.unacked+1 >= ackEvery {
+		in.ack(false, out)
+		return
+	}
+	in.soon()
+}
+
+// soon acknowledges after a moment.
+func (in *incoming) soon() {
+	in.unacked++
+	if in.timer {
+		return
+	}
+	in.timer = true
+	time.AfterFunc(ackDelay, func() {
+		out := in.ls.h.outbox()
+		in.ls.mu.Lock()
+		in.timer = false
+		if in.unacked > 0 {
+			in.ack(false, out)
+		}
+		in.ls.mu.Unlock()
+		out.release()
+	})
+}
+
+func (in *incoming) ack(gap bool, out *outbox) {
+	a := bus.Ack{From: in.ls.h.id, UpTo: in.last, Gap: gap}
+	if len(in.holding) > 0 {
+		a.UpTo = in.holding[0] - 1
+	}
+	for _, r := range in.refused {
+		if r.Seq <= a.UpTo {
+			a.Refused = append(a.Refused, r)
+		}
+	}
+	in.unacked = 0
+	out.messages = append(out.messages, message{subject: bus.AckSubject(in.gw), data: a.Append(nil)})
+}
+
+// holds notes that a signal is neither delivered nor refused yet.
+func (in *incoming) holds(seq uint64) {
+	in.ls.mu.Lock()
+	defer in.ls.mu.Unlock()
+	in.holding = append(in.holding, seq)
+}
+
+// settled undoes holds once the signal was delivered.
+func (in *incoming) settled(seq uint64) {
+	in.ls.mu.Lock()
+	defer in.ls.mu.Unlock()
+	in.settle(seq)
+}
+
+func (in *incoming) settle(seq uint64) {
+	if i, found := slices.BinarySearch(in.holding, seq); found {
+		in.holding = slices.Delete(in.holding, i, i+1)
+		in.soon()
+	}
+}
+
+// refuse reports with the next acknowledgement that a signal was not delivered.
+func (in *incoming) refuse(seq uint64, senderGone bool) {
+	in.ls.mu.Lock()
+	defer in.ls.mu.Unlock()
+	in.settle(seq)
+	in.refused = append(in.refused, bus.Refusal{Seq: seq, SenderGone: senderGone})
+}

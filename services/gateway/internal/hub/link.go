@@ -1,0 +1,276 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"signalling/api/bus"
+)
+
+// links are the numbered streams of signals between this gateway and the others. NATS delivers at most once: what is lost
+// while a connection is down is sent again, and what comes twice is dropped, so that each signal arrives once and in
+// order. Acknowledgements are sent for many signals at once.
+type links struct {
+	h   *Hub
+	mu  sync.Mutex // guards the maps and every incoming; taken after a partition's mutex
+	out map[string]*link
+	in  map[string]*incoming
+}
+
+const (
+	// maxUnacked bounds the signals on their way to one gateway; further ones are answered "unavailable".
+	maxUnacked = 16384
+	// maxUnackedBytes bounds their size.
+	maxUnackedBytes = 32 << 20
+	// ackEvery signals are acknowledged at once, fewer after ackDelay.
+	ackEvery = 64
+	ackDelay = 20 * time.Millisecond
+	// resendAfter is how long an acknowledgement may take.
+	resendAfter = time.Second
+	// forgetAfter is how long an idle link is kept.
+	forgetAfter = 10 * time.Minute
+)
+
+// link is the stream to one gateway.
+type link struct {
+	h  *Hub
+	gw string
+
+	mu         sync.Mutex // guards what follows; taken last
+	seq        uint64     // of the newest signal
+	unacked    []unacked  // ascending
+	bytes      int
+	next       uint64 // the first that is still to be published
+	publishing bool   // somebody publishes, in order
+	quietSince time.Time
+}
+
+// unacked is a signal that may have to be sent again. session and ref are the sender's.
+type unacked struct {
+	seq      uint64
+	message  []byte
+	session  *Session
+	ref      []byte
+	deadline time.Time
+}
+
+func (ls *links) to(gw string) *link {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.out[gw]
+	if l == nil {
+		l = &link{h: ls.h, gw: gw, next: 1}
+		ls.out[gw] = l
+	}
+	return l
+}
+
+// push numbers the signal and puts it in line; flush publishes it. It reports false if too many are on their way.
+func (l *link) push(s *Session, ref []byte, sig *bus.Signal) bool {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.unacked) >= maxUnacked || l.bytes >= maxUnackedBytes {
+		return false
+	}
+	l.seq++
+	sig.Seq, sig.Base = l.seq, l.seq
+	if len(l.unacked) > 0 {
+		sig.Base = l.unacked[0].seq
+	} else {
+		l.quietSince = now
+	}
+	m := sig.Append(make([]byte, 0, len(sig.Data)+len(sig.Room)+256))
+	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.cfg.CommandTimeout)})
+	l.bytes += len(m)
+	return true
+}
+
+// flush publishes what is in line, in order, one goroutine at a time.
+func (l *link) flush() {
+	subject := bus.SignalSubject(l.gw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.publishing {
+		return
+	}
+	l.publishing = true
+	for {
+		i := l.indexOf(l.next)
+		if i == len(l.unacked) {
+			break
+		}
+		m := l.unacked[i].message
+		l.next = l.unacked[i].seq + 1
+		l.mu.Unlock()
+		l.h.publish(subject, "", m)
+		l.mu.Lock()
+	}
+	l.publishing = false
+}
+
+// indexOf returns where the first signal with this number or a higher one is.
+func (l *link) indexOf(seq uint64) int {
+	if len(l.unacked) == 0 || seq > l.unacked[len(l.unacked)-1].seq {
+		return len(l.unacked)
+	}
+	if first := l.unacked[0].seq; seq >= first && seq-first < uint64(len(l.unacked)) && l.unacked[seq-first].seq == seq {
+		return int(seq - first) // #nosec G115 -- an index: usually no number is missing
+	}
+	i, _ := slices.BinarySearchFunc(l.unacked, seq, func(u unacked, seq uint64) int {
+		switch {
+		case u.seq < seq:
+			return -1
+		case u.seq > seq:
+			return 1
+		}
+		return 0
+	})
+	return i
+}
+
+// onAck takes an acknowledgement.
+func (h *Hub) onAck(data []byte, out *outbox) {
+	var a bus.Ack
+	if err := a.Decode(data); err != nil {
+		h.log.Error("acknowledgement not understood", "error", err)
+		return
+	}
+	l := h.links.to(a.From)
+	l.mu.Lock()
+	n := l.indexOf(a.UpTo + 1)
+	done := slices.Clone(l.unacked[:n])
+	for i := range done {
+		l.bytes -= len(done[i].message)
+	}
+	l.unacked = slices.Delete(l.unacked, 0, n)
+	if n > 0 || a.Gap {
+		l.quietSince = time.Now()
+	}
+	if a.Gap {
+		l.rewind()
+		out.links = append(out.links, l)
+	}
+	l.mu.Unlock()
+	for i := range done {
+		u := &done[i]
+		k := slices.IndexFunc(a.Refused, func(r bus.Refusal) bool { return r.Seq == u.seq })
+		if k >= 0 {
+			h.undelivered(u, a.Refused[k].SenderGone, out)
+		} else if u.ref != nil && !u.session.hasEnded() {
+			out.delivered(u.session, u.ref)
+		}
+	}
+}
+
+// rewind publishes all unacknowledged signals again. Their base tells the receiver which will never come. mu is held.
+func (l *link) rewind() {
+	if len(l.unacked) == 0 {
+		return
+	}
+	base := l.unacked[0].seq
+	for i := range l.unacked {
+		var s bus.Signal
+		if u := &l.unacked[i]; s.Decode(u.message) == nil && s.Base != base {
+			s.Base = base
+			u.message = s.Append(nil)
+		}
+	}
+	l.next = base
+}
+
+// undelivered tells the sender that its signal did not reach its target.
+func (h *Hub) undelivered(u *unacked, senderGone bool, out *outbox) {
+	var s bus.Signal
+	if u.session.hasEnded() || s.Decode(u.message) != nil {
+		return
+	}
+	out.answer(u.session, u.ref, refusal(string(s.Room), string(s.Target), senderGone))
+}
+
+// sweep sends again what was not acknowledged in time and gives up what is too old or has lost its target.
+func (ls *links) sweep(now time.Time, out *outbox) {
+	ls.mu.Lock()
+	all := make([]*link, 0, len(ls.out))
+	for gw, l := range ls.out {
+		l.mu.Lock()
+		if len(l.unacked) == 0 && now.Sub(l.quietSince) > forgetAfter {
+			delete(ls.out, gw)
+		}
+		if len(l.unacked) > 0 && now.Sub(l.quietSince) >= resendAfter {
+			all = append(all, l)
+		}
+		l.mu.Unlock()
+	}
+	for gw, in := range ls.in {
+		if now.Sub(in.heard) > forgetAfter {
+			delete(ls.in, gw)
+		}
+	}
+	ls.mu.Unlock()
+	for _, l := range all {
+		l.giveUp(now, out)
+		l.mu.Lock()
+		l.quietSince = now
+		l.rewind()
+		l.mu.Unlock()
+		out.links = append(out.links, l)
+	}
+}
+
+// resendAll sends again whatever may have been lost with a connection.
+func (ls *links) resendAll(out *outbox) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.out {
+		l.mu.Lock()
+		l.rewind()
+		l.mu.Unlock()
+		out.links = append(out.links, l)
+	}
+}
+
+// giveUp answers the signals that cannot or should not be sent any more.
+func (l *link) giveUp(now time.Time, out *outbox) {
+	l.mu.Lock()
+	pending := slices.Clone(l.unacked)
+	l.mu.Unlock()
+	var gone []uint64
+	for i := range pending {
+		u := &pending[i]
+		switch {
+		case l.h.lostTarget(u):
+			l.h.undelivered(u, false, out)
+		case now.After(u.deadline):
+			if !u.session.hasEnded() {
+				out.answer(u.session, u.ref, unreachable)
+			}
+		default:
+			continue
+		}
+		gone = append(gone, u.seq)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unacked = slices.DeleteFunc(l.unacked, func(u unacked) bool {
+		_, found := slices.BinarySearch(gone, u.seq)
+		if found {
+			l.bytes -= len(u.message)
+		}
+		return found
+	})
+}
+
+// lostTarget reports whether the target is no longer in the room at the link's gateway.
+func (h *Hub) lostTarget(u *unacked) bool {
+	var s bus.Signal
+	if s.Decode(u.message) != nil {
+		return true
+	}
+	p := partitionOf(h, s.Room)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rooms[string(s.Room)]
+	return r == nil || !r.live || r.findBytes(s.Target) == nil
+}

@@ -1,0 +1,35 @@
+package hub
+
+import (
+	"sync"
+	"time"
+
+	"signalling/api/bus"
+)
+
+// partition is this gateway's view of one partition of the rooms.
+type partition struct {
+	h *Hub
+	n int
+
+	mu            sync.Mutex // guards what follows and all replicas; never held during a system call
+	epoch         uint64     // the highest that was met
+	count         uint64     // of requests
+	rooms         map[string]*replica
+	requests      map[uint64]*request
+	announcements map[uint64]*announcement
+	announcing    uint64 // the full one on its way
+	announceSoon  bool
+	nextAnnounce  time.Time
+}
+
+func (p *partition) init(h *Hub, n int, now time.Time) {
+	p.h, p.n = h, n
+	p.rooms = make(map[string]*replica)
+	p.requests = make(map[uint64]*request)
+	p.announcements = make(map[uint64]*announcement)
+	p.nextAnnounce = h.nextAnnounce(now)
+}
+
+// partitionOf returns the partition of a room.
+func partitionOf[T string | []byte](h *Hub, room T) *partition { return &h.parts[bus.Partition(room)] }

@@ -1,0 +1,286 @@
+package hub
+
+import (
+	"slices"
+
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// replica is a room as this gateway knows it. It exists while the gateway has members in the room or commands for it on
+// their way, and for as long it is subscribed to the room's events. Its partition's mutex guards it.
+type replica struct {
+	p    *partition
+	name string
+	sub  *nats.Subscription
+
+	// live says that the fields below are the room as of stamp. Otherwise events pass unseen: the answer that makes the
+	// first member brings the room whole.
+	live    bool
+	stamp   bus.Stamp
+	born    bus.Stamp
+	owner   string
+	members []member       // in join order
+	index   map[string]int // of members, by client, once there are many
+	locals  int            // members with a session
+
+	// ended is the stamp of the room's last end, for an answer that was overtaken by it.
+	ended bus.Stamp
+	// queues hold the commands of sessions for this room: one on its way, the others behind it.
+	queues map[*Session]*queue
+	// held are signals that came before the news they depend on.
+	held []heldSignal
+	// repairing is the number of the partial announcement on its way, 0 if there is none.
+	repairing uint64
+}
+
+// member is a client in the room. session is set for clients of this gateway that have been told that they are members.
+type member struct {
+	bus.Member
+	session *Session
+}
+
+// indexFrom is the number of members from which on they are looked up in a map.
+const indexFrom = 16
+
+// replica returns the room's replica, made and subscribed if need be. The subscription precedes, on the same connection,
+// any request that the caller sends, so no event after the answer is missed.
+func (p *partition) replica(room string) (*replica, error) {
+	if r := p.rooms[room]; r != nil {
+		return r, nil
+	}
+	sub, err := p.h.nc.ChanSubscribe(bus.EventSubject(bus.Token(room)), p.h.inbox)
+	if err != nil {
+		return nil, err
+	}
+	r := &replica{p: p, name: room, sub: sub}
+	p.rooms[room] = r
+	return r, nil
+}
+
+// release forgets the replica once nobody needs it.
+func (r *replica) release() {
+	if r.locals > 0 || len(r.queues) > 0 || r.p.rooms[r.name] != r {
+		return
+	}
+	delete(r.p.rooms, r.name)
+	_ = r.sub.Unsubscribe() // fails only when the connection is closed for good
+}
+
+func (r *replica) find(id string) *member {
+	if i := r.indexOf(id); i >= 0 {
+		return &r.members[i]
+	}
+	return nil
+}
+
+func (r *replica) findBytes(id []byte) *member {
+	if r.index != nil {
+		if i, ok := r.index[string(id)]; ok {
+			return &r.members[i]
+		}
+		return nil
+	}
+	for i := range r.members {
+		if r.members[i].Client == string(id) {
+			return &r.members[i]
+		}
+	}
+	return nil
+}
+
+func (r *replica) indexOf(id string) int {
+	if r.index != nil {
+		if i, ok := r.index[id]; ok {
+			return i
+		}
+		return -1
+	}
+	return slices.IndexFunc(r.members, func(m member) bool { return m.Client == id })
+}
+
+func (r *replica) add(m bus.Member) {
+	r.members = append(r.members, member{Member: m})
+	switch {
+	case r.index != nil:
+		r.index[m.Client] = len(r.members) - 1
+	case len(r.members) > indexFrom:
+		r.reindex(0)
+	}
+}
+
+func (r *replica) remove(i int) {
+	if r.index != nil {
+		delete(r.index, r.members[i].Client)
+	}
+	if r.members[i].session != nil {
+		r.detach(&r.members[i])
+	}
+	r.members = slices.Delete(r.members, i, i+1)
+	if r.index != nil {
+		r.reindex(i)
+	}
+}
+
+func (r *replica) reindex(from int) {
+	if r.index == nil {
+		r.index = make(map[string]int, 2*len(r.members))
+	}
+	for i := from; i < len(r.members); i++ {
+		r.index[r.members[i].Client] = i
+	}
+}
+
+// attach makes the session a member that has been told so.
+func (r *replica) attach(m *member, s *Session) {
+	if m.session == nil {
+		r.locals++
+	}
+	m.session = s
+}
+
+func (r *replica) detach(m *member) {
+	s := m.session
+	m.session = nil
+	r.locals--
+	if r.queues[s] == nil {
+		s.forget(r)
+	}
+}
+
+// local returns the member that the session is, or nil.
+func (r *replica) local(s *Session) *member {
+	if m := r.find(s.id); r.live && m != nil && m.session == s {
+		return m
+	}
+	return nil
+}
+
+// adopt takes over the owner's roster if it is newer than what is known. Sessions are told the difference.
+func (r *replica) adopt(roster *bus.Roster, out *outbox) {
+	switch {
+	case !r.live:
+		r.live = true
+		r.stamp, r.born, r.owner = roster.Stamp, roster.Born, roster.Owner
+		r.members, r.index = make([]member, 0, len(roster.Members)), nil
+		for _, m := range roster.Members {
+			r.add(m)
+		}
+	case r.born != roster.Born:
+		if r.born.Less(roster.Born) {
+			r.end(r.stamp, "", out)
+			r.adopt(roster, out)
+		}
+	case r.stamp.Less(roster.Stamp):
+		r.reconcile(roster, out)
+		r.settleHeld(out)
+	}
+}
+
+// reconcile tells the sessions the difference between what is known and the owner's roster, and takes that over.
+func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
+	r.stamp, r.owner = roster.Stamp, roster.Owner
+	truth := make(map[string]bool, len(roster.Members))
+	for i := range roster.Members {
+		truth[roster.Members[i].Client] = true
+	}
+	for i := 0; i < len(r.members); {
+		if id := r.members[i].Client; !truth[id] {
+			r.left(i, out)
+		} else {
+			i++
+		}
+	}
+	for _, m := range roster.Members {
+		if known := r.find(m.Client); known == nil {
+			r.joined(m, out)
+		} else {
+			known.Member = m
+		}
+	}
+	r.sortAs(roster)
+}
+
+// sortAs brings the members into the roster's order.
+func (r *replica) sortAs(roster *bus.Roster) {
+	sorted := make([]member, 0, len(roster.Members))
+	for i := range roster.Members {
+		sorted = append(sorted, *r.find(roster.Members[i].Client))
+	}
+	r.members = sorted
+	if r.index != nil {
+		r.reindex(0)
+	}
+}
+
+// joined adds a member and tells the others.
+func (r *replica) joined(m bus.Member, out *outbox) {
+	r.tell(&client.ClientJoined{Room: r.name, ClientID: m.Client}, out)
+	r.add(m)
+}
+
+// left removes the member at i and tells the others. A session that did not ask to leave is told that it was removed.
+func (r *replica) left(i int, out *outbox) {
+	id, s := r.members[i].Client, r.members[i].session
+	r.remove(i)
+	if s != nil && !r.leaving(s) {
+		out.event(s, &client.RoomLeft{Room: r.name, Kicked: true})
+	}
+	r.tell(&client.ClientLeft{Room: r.name, ClientID: id}, out)
+}
+
+// leaving says that the session's own leave is on its way, and notes that it has worked.
+func (r *replica) leaving(s *Session) bool {
+	q := r.queues[s]
+	if q == nil || q.current.op != bus.Leave {
+		return false
+	}
+	q.current.applied = true
+	return true
+}
+
+// end closes the room for the sessions here: all are told that they were removed, except by itself, who asked for it.
+func (r *replica) end(at bus.Stamp, by string, out *outbox) {
+	if r.ended.Less(at) {
+		r.ended = at
+	}
+	b := &Broadcast{Event: &client.RoomLeft{Room: r.name, Kicked: true}}
+	members := r.members
+	r.live, r.members, r.index = false, nil, nil
+	for i := range members {
+		s := members[i].session
+		if s == nil {
+			continue
+		}
+		r.detach(&members[i])
+		if members[i].Client == by && r.leaving(s) {
+			continue
+		}
+		out.deliver(s, b)
+	}
+	r.settleHeld(out)
+}
+
+// tell sends the event to all members here.
+func (r *replica) tell(e client.Event, out *outbox) {
+	if r.locals == 0 {
+		return
+	}
+	b := &Broadcast{Event: e}
+	for i := range r.members {
+		if s := r.members[i].session; s != nil {
+			out.deliver(s, b)
+		}
+	}
+}
+
+// roster is the replica as the owner would send it.
+func (r *replica) roster() bus.Roster {
+	v := bus.Roster{Stamp: r.stamp, Born: r.born, Owner: r.owner, Members: make([]bus.Member, 0, len(r.members))}
+	for i := range r.members {
+		v.Members = append(v.Members, r.members[i].Member)
+	}
+	return v
+}

@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// request is a command on its way to the owner of its room's partition. It is sent until it is answered or its deadline
+// has passed; the owner recognises a repetition. Its partition's mutex guards it.
+type request struct {
+	r       *replica
+	session *Session // nil if nobody waits for the answer
+	client  string
+	op      bus.Op
+	seq     uint64
+	ref     []byte
+
+	deadline time.Time
+	sentAt   time.Time
+	attempts int
+	waiting  bool // a timer will send it again
+	applied  bool // the event of a leave was seen before its answer
+	whole    bool // the answer must bring all members
+}
+
+var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms service did not answer in time; try again"}
+
+// request begins a command. It leaves with the outbox.
+func (p *partition) request(r *replica, s *Session, id string, op bus.Op, ref []byte, deadline time.Time, out *outbox) *request {
+	q := &request{r: r, session: s, client: id, op: op, seq: p.nextSeq(), ref: ref, deadline: deadline}
+	p.requests[q.seq] = q
+	p.post(q, out)
+	return q
+}
+
+// nextSeq numbers requests: in ascending order within the partition, and the partition can be told from the number.
+func (p *partition) nextSeq() uint64 {
+	p.count++
+	return p.count*bus.Partitions + uint64(p.n) // #nosec G115 -- a partition's number
+}
+
+// post puts the request into the outbox, once more if it was sent before.
+func (p *partition) post(q *request, out *outbox) {
+	q.attempts++
+	q.sentAt = time.Now()
+	q.waiting = false
+	c := bus.Command{Op: q.op, Gateway: p.h.id, Seq: q.seq, Room: q.r.name, Client: q.client}
+	if q.r.live && !q.whole {
+		c.Have = q.r.stamp.Epoch
+	}
+	out.commands = append(out.commands, c)
+}
+
+var encodings = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
+// send publishes a command. A connection that is down is a definite "not applied", so it is tried again soon.
+func (h *Hub) send(c *bus.Command) {
+	b := encodings.Get().(*[]byte)
+	*b = c.Append((*b)[:0])
+	p := &h.parts[c.Seq%bus.Partitions]
+	err := h.nc.PublishRequest(bus.CommandSubject(p.n), bus.AnswerSubject(h.id, c.Seq), *b)
+	encodings.Put(b)
+	if err != nil {
+		p.mu.Lock()
+		p.retry(c.Seq)
+		p.mu.Unlock()
+	}
+}
+
+const (
+	firstRetry = 20 * time.Millisecond
+	lastRetry  = 250 * time.Millisecond
+)
+
+// backoff is the pause before attempt n+1: doubled each time, with jitter over its whole half.
+func backoff(n int) time.Duration {
+	d := min(firstRetry<<min(n-1, 10), lastRetry)
+	return d/2 + rand.N(d/2) // #nosec G404 -- jitter
+}
+
+// retry sends the request again after a pause.
+func (p *partition) retry(seq uint64) {
+	q := p.requests[seq]
+	if q == nil || q.waiting {
+		return
+	}
+	q.waiting = true
+	time.AfterFunc(backoff(q.attempts), func() {
+		out := p.h.outbox()
+		p.mu.Lock()
+		if p.requests[seq] == q && q.waiting {
+			p.post(q, out)
+		}
+		p.mu.Unlock()
+		out.release()
+	})
+}
+
+// sweepRequests repeats requests without an answer and gives up those whose time has passed.
+func (p *partition) sweepRequests(now time.Time, out *outbox) {
+	for _, q := range p.requests {
+		switch {
+		case !now.Before(q.deadline):
+			p.expire(q, out)
+		case !q.waiting && now.Sub(q.sentAt) >= p.h.cfg.AttemptTimeout:
+			p.post(q, out)
+		}
+	}
+}
+
+// expire gives a request up. Whether it was applied is not known, so the owner is told what we have: a member that came in
+// by it is removed again.
+func (p *partition) expire(q *request, out *outbox) {
+	p.announceSoon = true
+	if q.applied {
+		p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
+		return
+	}
+	p.finish(q, unavailable, out)
+}
+
+// finish ends a request with its answer.
+func (p *partition) finish(q *request, e client.Event, out *outbox) {
+	delete(p.requests, q.seq)
+	if q.session == nil {
+		q.r.release()
+		return
+	}
+	if !q.session.hasEnded() {
+		out.answer(q.session, q.ref, e)
+	}
+	p.next(q.r, q.session, out)
+}
+
+// onAnswer takes the owner's answer.
+func (p *partition) onAnswer(q *request, a *bus.Answer, out *outbox) {
+	if a.Epoch != 0 && !p.meet(a.Epoch) {
+		p.retry(q.seq) // an owner that is no longer one
+		return
+	}
+	room := q.r.name
+	switch a.Result {
+	case bus.Done:
+		p.onDone(q, a, out)
+	case bus.Exists:
+		p.finish(q, &client.RoomExists{Room: room}, out)
+	case bus.NotExists:
+		p.finish(q, &client.RoomNotExists{Room: room}, out)
+	case bus.NotIn:
+		p.onNotIn(q, out)
+	case bus.Refused:
+		p.finish(q, &client.Error{Code: client.Code(a.Code), Message: a.Message}, out)
+	case bus.Retry:
+		p.retry(q.seq)
+	default:
+		p.h.log.Error("answer not understood", "result", a.Result)
+		p.finish(q, &client.Error{Code: client.Internal, Message: "internal error"}, out)
+	}
+}
+
+func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
+	if q.op == bus.Leave {
+		p.onLeft(q, out)
+		return
+	}
+	r := q.r
+	if a.Members == nil && (!r.live || r.stamp.Less(a.Stamp) || r.find(q.client) == nil) {
+		q.whole = true // we had the room when we asked, and have it no longer
+		p.post(q, out)
+		return
+	}
+	if q.session.hasEnded() {
+		p.leaveFor(r, q.client, out)
+		p.finish(q, nil, out)
+		return
+	}
+	if a.Members != nil {
+		for i := range a.Members {
+			a.Members[i].Gateway = p.h.intern(a.Members[i].Gateway)
+		}
+		if a.Stamp.Less(r.ended) || a.Stamp == r.ended {
+			p.onDoneAndGone(q, a, out)
+			return
+		}
+		r.adopt(&a.Roster, out)
+	}
+	m := r.find(q.client)
+	if m == nil {
+		p.onDoneAndGone(q, a, out)
+		return
+	}
+	r.attach(m, q.session)
+	p.finish(q, r.welcome(q, m), out)
+	r.settleHeld(out)
+}
+
+// welcome is the answer for a new member: the room as it is seen here and now. What it does not hold comes as events.
+func (r *replica) welcome(q *request, self *member) client.Event {
+	if q.op == bus.Create {
+		return &client.RoomCreated{Room: r.name}
+	}
+	clients := make([]string, 0, len(r.members)-1)
+	for i := range r.members {
+		if &r.members[i] != self {
+			clients = append(clients, r.members[i].Client)
+		}
+	}
+	return &client.RoomJoined{Room: r.name, OwnerID: r.owner, Clients: clients}
+}
+
+// onDoneAndGone answers a create or join that was done but whose effect has ended since.
+func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
+	s, room := q.session, q.r.name
+	var e client.Event = &client.RoomCreated{Room: room}
+	if q.op == bus.Join {
+		joined := &client.RoomJoined{Room: room, OwnerID: a.Owner, Clients: []string{}}
+		for _, m := range a.Members {
+			if m.Client != q.client {
+				joined.Clients = append(joined.Clients, m.Client)
+			}
+		}
+		e = joined
+	}
+	out.answer(s, q.ref, e)
+	q.ref = nil
+	p.finish(q, &client.RoomLeft{Room: room, Kicked: true}, out)
+}
+
+// onLeft ends a leave that has worked.
+func (p *partition) onLeft(q *request, out *outbox) {
+	if q.session != nil {
+		if m := q.r.local(q.session); m != nil { // its event was missed
+			q.r.detach(m)
+			q.r.repair(out)
+		}
+	}
+	p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
+}
+
+// onNotIn ends a leave of a client that was not in the room. Either an earlier attempt has removed it, or the room had
+// ended before.
+func (p *partition) onNotIn(q *request, out *outbox) {
+	if q.session == nil {
+		p.finish(q, nil, out)
+		return
+	}
+	m := q.r.local(q.session)
+	if q.applied || (m != nil && q.attempts > 1) {
+		p.onLeft(q, out)
+		return
+	}
+	if m != nil {
+		q.r.detach(m)
+		q.r.repair(out)
+	}
+	p.finish(q, &client.NotInRoom{Room: q.r.name}, out)
+}

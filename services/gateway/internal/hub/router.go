@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"bytes"
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// queue is what a session has asked for in one room and is not answered yet. Commands of one room are carried out one
+// after the other, so that they are answered in their order even when one of them has to be repeated.
+type queue struct {
+	current *request
+	waiting []waiting
+}
+
+// waiting is a command behind another one. Its slices are its own.
+type waiting struct {
+	client.Command
+	ref      []byte
+	deadline time.Time
+}
+
+// Handle carries out a command. ref is given back with the answer; nil if the door needs none. The slices are used during
+// the call only. A door calls Handle, and then Pace, from one goroutine for each session.
+func (s *Session) Handle(c *client.Command, ref []byte) {
+	p := partitionOf(s.h, c.Room)
+	out := s.h.outbox()
+	p.mu.Lock()
+	r := p.rooms[string(c.Room)]
+	if q := r.queueOf(s); q != nil {
+		q.waiting = append(q.waiting, waiting{own(c), bytes.Clone(ref), time.Now().Add(s.h.cfg.CommandTimeout)})
+		s.took()
+	} else if p.execute(r, s, c, ref, time.Time{}, out) {
+		s.took()
+	}
+	p.mu.Unlock()
+	out.release()
+}
+
+// own returns the command with slices that do not alias a frame. ID is not kept: the door's ref stands for it.
+func own(c *client.Command) client.Command {
+	return client.Command{
+		Op: c.Op, Room: bytes.Clone(c.Room), TargetID: bytes.Clone(c.TargetID), Data: bytes.Clone(c.Data),
+	}
+}
+
+func (r *replica) queueOf(s *Session) *queue {
+	if r == nil {
+		return nil
+	}
+	return r.queues[s]
+}
+
+// execute carries out a command, or begins to: it reports whether the answer is still to come. r is the room's replica or
+// nil. A zero deadline means that the command has just arrived.
+func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byte, deadline time.Time, out *outbox) bool {
+	switch c.Op {
+	case client.SignalSend:
+		p.signal(r, s, c, ref, out)
+		return false
+	case client.RoomLeave:
+		// Only here can the session have become a member, so this much is known without asking.
+		if r == nil || r.local(s) == nil {
+			out.answer(s, ref, &client.NotInRoom{Room: string(c.Room)})
+			return false
+		}
+	}
+	now := time.Now()
+	if deadline.IsZero() {
+		deadline = now.Add(p.h.cfg.CommandTimeout)
+	}
+	room := string(c.Room)
+	r, err := p.replica(room)
+	if err != nil || !deadline.After(now) {
+		out.answer(s, ref, unavailable)
+		return false
+	}
+	if !s.remember(r) {
+		r.release()
+		return false
+	}
+	q := p.request(r, s, s.id, busOp(c.Op), bytes.Clone(ref), deadline, out)
+	if r.queues == nil {
+		r.queues = make(map[*Session]*queue, 1)
+	}
+	r.queues[s] = &queue{current: q}
+	return true
+}
+
+func busOp(op client.Op) bus.Op {
+	switch op {
+	case client.RoomCreate:
+		return bus.Create
+	case client.RoomJoin:
+		return bus.Join
+	}
+	return bus.Leave
+}
+
+// next goes on with what waits behind an answered command.
+func (p *partition) next(r *replica, s *Session, out *outbox) {
+	q := r.queues[s]
+	delete(r.queues, s)
+	s.settled(1)
+	rest := q.waiting
+	for len(rest) > 0 {
+		w := &rest[0]
+		rest = rest[1:]
+		if s.hasEnded() {
+			break
+		}
+		if p.execute(r, s, &w.Command, w.ref, w.deadline, out) {
+			r.queues[s].waiting = rest
+			return
+		}
+		s.settled(1)
+	}
+	if r.local(s) == nil {
+		s.forget(r)
+	}
+	r.release()
+}

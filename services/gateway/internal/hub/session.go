@@ -1,0 +1,161 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// Session is one client, whichever door it came through.
+type Session struct {
+	id   string
+	h    *Hub
+	conn Conn
+
+	mu      sync.Mutex // guards what follows; taken after a partition's mutex, never before
+	ended   bool
+	rooms   []*replica    // where it is a member or has commands on their way
+	pending int           // commands that are not answered yet
+	paced   chan struct{} // closed when the reader may go on; nil if it does not wait
+}
+
+// Connect makes a session for a client that a door has let in. id must never have been used before.
+func (h *Hub) Connect(id string, conn Conn) *Session {
+	s := &Session{id: id, h: h, conn: conn}
+	h.mu.Lock()
+	h.sessions[s] = struct{}{}
+	h.mu.Unlock()
+	return s
+}
+
+// ID is the client's id.
+func (s *Session) ID() string { return s.id }
+
+// End takes the client out of its rooms. A door calls it when the connection has ended or is given up; more than once
+// does no harm. Nothing is sent to the session's Conn afterwards.
+func (s *Session) End() {
+	s.mu.Lock()
+	rooms := s.rooms
+	ended := s.ended
+	s.ended, s.rooms = true, nil
+	s.wake()
+	s.mu.Unlock()
+	if ended {
+		return
+	}
+	s.h.mu.Lock()
+	delete(s.h.sessions, s)
+	s.h.mu.Unlock()
+	out := s.h.outbox()
+	for _, r := range rooms {
+		r.p.mu.Lock()
+		r.desert(s, out)
+		r.p.mu.Unlock()
+	}
+	out.release()
+}
+
+// desert takes an ended session out of the room. A join or create that is still on its way is followed by a leave when it
+// is answered.
+func (r *replica) desert(s *Session, out *outbox) {
+	m := r.find(s.id)
+	member := m != nil && m.session == s
+	if member {
+		m.session = nil
+		r.locals--
+	}
+	q := r.queues[s]
+	if q != nil {
+		s.settled(len(q.waiting))
+		q.waiting = nil
+	}
+	if member && (q == nil || q.current.op != bus.Leave) {
+		r.p.leaveFor(r, s.id, out)
+	}
+	r.release()
+}
+
+// leaveFor sends a leave that nobody waits for. If it fails the next announcement will do.
+func (p *partition) leaveFor(r *replica, id string, out *outbox) {
+	p.request(r, nil, id, bus.Leave, nil, time.Now().Add(p.h.cfg.CommandTimeout), out)
+}
+
+// remember notes that the session has something to do with the room. It returns false if the session has ended.
+func (s *Session) remember(r *replica) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && !slices.Contains(s.rooms, r) {
+		s.rooms = append(s.rooms, r)
+	}
+	return !s.ended
+}
+
+// forget undoes remember.
+func (s *Session) forget(r *replica) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.rooms, r); i >= 0 {
+		last := len(s.rooms) - 1
+		s.rooms[i] = s.rooms[last]
+		s.rooms[last] = nil
+		s.rooms = s.rooms[:last]
+	}
+}
+
+// hasEnded reports whether End was called.
+func (s *Session) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// took counts a command that is not answered yet.
+func (s *Session) took() {
+	s.mu.Lock()
+	s.pending++
+	s.mu.Unlock()
+}
+
+// settled counts n commands that were answered or given up.
+func (s *Session) settled(n int) {
+	s.mu.Lock()
+	s.pending -= n
+	if s.pending < s.h.cfg.MaxPending {
+		s.wake()
+	}
+	s.mu.Unlock()
+}
+
+// wake lets a waiting reader go on. mu is held.
+func (s *Session) wake() {
+	if s.paced != nil {
+		close(s.paced)
+		s.paced = nil
+	}
+}
+
+// Pace blocks a door's reader while MaxPending commands of its client are not answered yet: a client that does not
+// wait for answers is slowed down by TCP, and nobody else is. Each command is answered within CommandTimeout.
+func (s *Session) Pace() {
+	s.mu.Lock()
+	var full chan struct{}
+	if s.pending >= s.h.cfg.MaxPending && !s.ended {
+		if s.paced == nil {
+			s.paced = make(chan struct{})
+		}
+		full = s.paced
+	}
+	s.mu.Unlock()
+	if full != nil {
+		<-full
+	}
+}
+
+// Error answers a message that is no command.
+func (s *Session) Error(ref []byte, e *client.Error) {
+	s.conn.Answer(ref, e)
+	s.conn.Flush()
+}

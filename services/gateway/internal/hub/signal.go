@@ -1,0 +1,169 @@
+package hub
+
+import (
+	"bytes"
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// signal takes a signal of a session to its target: directly if the target is at this gateway, else over the link to its
+// gateway.
+func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte, out *outbox) {
+	if r == nil || r.local(s) == nil {
+		out.answer(s, ref, &client.NotInRoom{Room: string(c.Room)})
+		return
+	}
+	target := r.findBytes(c.TargetID)
+	switch {
+	case target == nil:
+		out.answer(s, ref, &client.TargetNotFound{Room: r.name, TargetID: string(c.TargetID)})
+	case target.session != nil:
+		target.session.conn.Signal(c.Room, s.id, c.Data)
+		out.conns = append(out.conns, target.session.conn)
+		out.delivered(s, ref)
+	case target.Gateway == p.h.id:
+		r.hold(heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: bytes.Clone(c.Data)}, out)
+	default:
+		l := p.h.links.to(target.Gateway)
+		sent := l.push(s, ref, &bus.Signal{
+			From: p.h.id, Stamp: r.stamp, Room: c.Room, Sender: []byte(s.id), Target: c.TargetID, Data: c.Data,
+		})
+		if !sent {
+			out.answer(s, ref, unreachable)
+			return
+		}
+		out.links = append(out.links, l)
+	}
+}
+
+var unreachable = &client.Error{Code: client.Unavailable, Message: "the target's gateway does not answer; try again"}
+
+// delivered tells the sender that its signal has arrived, if it wants to know.
+func (out *outbox) delivered(s *Session, ref []byte) {
+	if ref != nil {
+		s.conn.Delivered(ref)
+		out.conns = append(out.conns, s.conn)
+	}
+}
+
+// heldSignal is a signal that waits until this gateway knows as much of the room as its sender's did, or until its target
+// has been told that it is a member.
+type heldSignal struct {
+	// A signal from here has a sender, one from another gateway a link and a number.
+	sender *Session
+	ref    []byte
+	link   *incoming
+	seq    uint64
+
+	stamp        bus.Stamp
+	from, target string
+	data         []byte
+	since        time.Time
+}
+
+const (
+	// holdTime bounds how long a signal is held.
+	holdTime = 2 * time.Second
+	// maxHeld bounds how many are held for a room.
+	maxHeld = 1024
+)
+
+func (r *replica) hold(s heldSignal, out *outbox) {
+	if len(r.held) >= maxHeld {
+		r.refuse(&s, false, out)
+		return
+	}
+	s.since = time.Now()
+	r.held = append(r.held, s)
+}
+
+// onSignal delivers a signal of another gateway that is next in its link's order.
+func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) {
+	r := p.rooms[string(sig.Room)]
+	if r == nil {
+		in.refuse(sig.Seq, false)
+		return
+	}
+	s := heldSignal{link: in, seq: sig.Seq, stamp: sig.Stamp, from: string(sig.Sender), data: sig.Data}
+	if target := r.findBytes(sig.Target); target != nil {
+		s.target = target.Client
+	} else {
+		s.target = string(sig.Target)
+	}
+	if !r.settle(&s, false, out) {
+		s.data = bytes.Clone(s.data)
+		in.holds(s.seq)
+		r.hold(s, out)
+	}
+}
+
+// settle delivers or refuses a signal, if it can be known which. The last try decides by what is known.
+func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
+	unknown := r.stamp.Less(s.stamp)
+	if !r.live {
+		unknown = len(r.queues) > 0
+	}
+	if unknown && !last {
+		return false
+	}
+	sender, target := r.find(s.from), r.find(s.target)
+	switch {
+	case target == nil || !r.live:
+		r.refuse(s, false, out)
+	case sender == nil:
+		r.refuse(s, true, out)
+	case target.session != nil:
+		target.session.conn.Signal([]byte(r.name), s.from, s.data)
+		out.conns = append(out.conns, target.session.conn)
+		if s.sender != nil {
+			out.delivered(s.sender, s.ref)
+		} else {
+			s.link.settled(s.seq)
+		}
+	case target.Gateway == r.p.h.id && !last:
+		return false
+	default:
+		r.refuse(s, false, out)
+	}
+	return true
+}
+
+// refuse tells the sender that its signal was not delivered.
+func (r *replica) refuse(s *heldSignal, senderGone bool, out *outbox) {
+	switch {
+	case s.link != nil:
+		s.link.refuse(s.seq, senderGone)
+	case !s.sender.hasEnded():
+		out.answer(s.sender, s.ref, refusal(r.name, s.target, senderGone))
+	}
+}
+
+func refusal(room, target string, senderGone bool) client.Event {
+	if senderGone {
+		return &client.NotInRoom{Room: room}
+	}
+	return &client.TargetNotFound{Room: room, TargetID: target}
+}
+
+// settleHeld looks again at the held signals after the room has changed. Their order is kept.
+func (r *replica) settleHeld(out *outbox) { r.settleHeldUntil(time.Time{}, out) }
+
+// settleHeldUntil is settleHeld, and the last try for those that are held since before the given time.
+func (r *replica) settleHeldUntil(since time.Time, out *outbox) {
+	if len(r.held) == 0 {
+		return
+	}
+	rest := r.held[:0]
+	for i := range r.held {
+		if s := &r.held[i]; !r.settle(s, s.since.Before(since), out) {
+			rest = append(rest, *s)
+		}
+	}
+	clear(r.held[len(rest):])
+	r.held = rest
+	if len(rest) == 0 {
+		r.held = nil
+	}
+}
