@@ -12,11 +12,13 @@ import (
 )
 
 const (
-	// PingInterval and MaxPingsOut say how a silent connection is noticed:
-	// it is given up when a ping falls due while MaxPingsOut are unanswered,
-	// so after at most (MaxPingsOut+1) × PingInterval.
+	// PingInterval is the time between two pings to the server.
 	PingInterval = 5 * time.Second
-	MaxPingsOut  = 2
+
+	// MaxPingsOut is how many pings may be unanswered: when the next falls
+	// due, the connection is given up. A silent one is thus noticed after at
+	// most (MaxPingsOut+1) × PingInterval.
+	MaxPingsOut = 2
 )
 
 // ErrNotConnected is returned by [Ready] while there is no connection.

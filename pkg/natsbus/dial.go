@@ -33,7 +33,7 @@ func reconnectDelay(attempts int) time.Duration {
 	if attempts <= 8 {
 		mean = min(firstReconnectWait<<max(attempts-1, 0), mean)
 	}
-	return mean/2 + rand.N(mean)
+	return mean/2 + rand.N(mean) //nolint:gosec // jitter is no secret
 }
 
 // dialer dials for nats.go. Until [dialer.detach] the context of [Connect]

@@ -1,7 +1,6 @@
 package natsbus
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -65,11 +64,13 @@ func errorHandler(onSlow func(), log *slog.Logger) nats.ErrHandler {
 func retryLogger(log *slog.Logger) nats.ConnErrHandler {
 	var last time.Time
 	return func(_ *nats.Conn, err error) {
-		level := slog.LevelDebug
+		const message = "cannot reach NATS, retrying"
 		if now := time.Now(); last.IsZero() || now.Sub(last) >= retryLogInterval {
-			level, last = slog.LevelWarn, now
+			last = now
+			log.Warn(message, "error", err)
+			return
 		}
-		log.Log(context.Background(), level, "cannot reach NATS, retrying", "error", err)
+		log.Debug(message, "error", err)
 	}
 }
 

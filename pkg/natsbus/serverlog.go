@@ -24,11 +24,20 @@ type serverLog struct{ log *slog.Logger }
 
 var _ server.Logger = serverLog{}
 
+// Noticef tells of a step of the server's life.
 func (l serverLog) Noticef(format string, v ...any) { l.logf(slog.LevelDebug, format, v) }
-func (l serverLog) Debugf(format string, v ...any)  { l.logf(slog.LevelDebug, format, v) }
-func (l serverLog) Tracef(format string, v ...any)  { l.logf(slog.LevelDebug, format, v) }
-func (l serverLog) Warnf(format string, v ...any)   { l.logf(slog.LevelWarn, format, v) }
-func (l serverLog) Errorf(format string, v ...any)  { l.logf(slog.LevelError, format, v) }
+
+// Debugf logs a detail.
+func (l serverLog) Debugf(format string, v ...any) { l.logf(slog.LevelDebug, format, v) }
+
+// Tracef logs a protocol message; the server is not asked to.
+func (l serverLog) Tracef(format string, v ...any) { l.logf(slog.LevelDebug, format, v) }
+
+// Warnf logs what may need attention.
+func (l serverLog) Warnf(format string, v ...any) { l.logf(slog.LevelWarn, format, v) }
+
+// Errorf logs what went wrong.
+func (l serverLog) Errorf(format string, v ...any) { l.logf(slog.LevelError, format, v) }
 
 // Fatalf logs only: ending the process is not a library's decision.
 func (l serverLog) Fatalf(format string, v ...any) { l.logf(slog.LevelError, format, v) }

@@ -86,7 +86,11 @@ func (p process) wait(t *testing.T) syscall.WaitStatus {
 	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	return p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok {
+		t.Fatal("no wait status")
+	}
+	return ws
 }
 
 func (p process) signal(t *testing.T, s os.Signal) {

@@ -118,12 +118,10 @@ func (f field) explain(err error, value string) string {
 // reason says what is wrong with a value, without quoting it a second time
 // where that can be told.
 func reason(err error, t reflect.Type) string {
-	var num *strconv.NumError
-	if errors.As(err, &num) {
+	if num, ok := errors.AsType[*strconv.NumError](err); ok {
 		return fmt.Sprintf("%v for type %s", num.Err, t)
 	}
-	var value env.ParseValueError
-	if errors.As(err, &value) {
+	if value, ok := errors.AsType[env.ParseValueError](err); ok {
 		return value.Err.Error()
 	}
 	return err.Error()
@@ -163,11 +161,11 @@ func validatorOf(g reflect.Value) (validator, bool) {
 		return nil, false
 	}
 	if g.CanAddr() {
-		if v, ok := g.Addr().Interface().(validator); ok {
+		if v, ok := reflect.TypeAssert[validator](g.Addr()); ok {
 			return v, true
 		}
 	}
-	v, ok := g.Interface().(validator)
+	v, ok := reflect.TypeAssert[validator](g)
 	return v, ok
 }
 

@@ -46,7 +46,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	if err != nil {
 		return errSize
 	}
-	*s = Size(n) * unit //nolint:gosec // bounded above
+	*s = Size(n) * unit
 	return nil
 }
 

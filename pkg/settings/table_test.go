@@ -113,7 +113,7 @@ type recorder struct {
 }
 
 func (r *recorder) Helper() {}
-func (r *recorder) Errorf(format string, args ...any) {
+func (r *recorder) Errorf(format string, _ ...any) {
 	r.failures = append(r.failures, format)
 }
 

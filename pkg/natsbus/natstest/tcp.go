@@ -3,6 +3,7 @@ package natstest
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func RunTCP(t testing.TB, configure ...func(*server.Options)) *TCPServer {
 
 // URL is where the server listens; it stays the same across restarts.
 func (s *TCPServer) URL() string {
-	return fmt.Sprintf("nats://%s:%d", s.opts.Host, s.opts.Port)
+	return "nats://" + net.JoinHostPort(s.opts.Host, strconv.Itoa(s.opts.Port))
 }
 
 // Start starts a stopped server, on the port it had before. Each configure may
@@ -134,7 +135,9 @@ func (s *TCPServer) WaitForRefusals(n int) {
 // waitFor asks until done says yes: the server offers no notifications.
 func (s *TCPServer) waitFor(what string, done func(*server.Server) bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(Timeout); !s.ask(done); time.Sleep(time.Millisecond) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(Timeout); !s.ask(done); <-tick.C {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("NATS does not have %s", what)
 		}

@@ -1,0 +1,121 @@
+# Everything a developer or CI does, by name. `make` alone lists the targets.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BIN := $(CURDIR)/.bin
+LINT := $(BIN)/golangci-lint
+
+# All modules of the workspace, as folders: the only place that lists them is go.work.
+MODULES = $(shell go list -m -f '{{.Dir}}')
+
+# What `build` makes.
+COMMANDS := ./services/gateway/cmd/... ./services/rooms/cmd/... ./services/standalone/cmd/...
+
+# How long each fuzz target runs, and which tests or benchmarks: make test RUN=TestX
+FUZZTIME ?= 10s
+RUN ?= .
+BENCH ?= .
+TEST_TIMEOUT ?= 10m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- run
+
+.PHONY: run
+run: ## run everything in one process; --help shows the settings
+	@exec go run ./services/standalone/cmd/standalone
+
+.PHONY: cluster
+cluster: ## run NATS, rooms and gateways as processes of their own
+	@exec go run ./services/e2e/cmd/cluster
+
+.PHONY: example
+example: ## let two WebRTC peers find each other and open a data channel
+	@exec go run ./pkg/client/examples/datachannel
+
+.PHONY: build
+build: ## build static binaries of the services into .bin/
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/ $(COMMANDS)
+
+# --- test
+
+# The race detector needs a C compiler. Go itself says whether it has one.
+.PHONY: test
+test: ## run all tests under the race detector
+	@race=-race; \
+	if [ "$$(go env CGO_ENABLED)" != 1 ] || ! command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null; then \
+		echo "make test: no C compiler: testing WITHOUT the race detector" >&2; \
+		if [ "$${CI:-}" = true ]; then echo "make test: CI must have one" >&2; exit 1; fi; \
+		race=; \
+	fi; \
+	set -x; go test $$race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' work
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run all Go benchmarks
+	go test -run '^$$' -bench '$(BENCH)' -benchmem work
+
+# --- keep it tidy
+
+.PHONY: check
+check: check-format check-vet check-lint check-tidy check-generate ## check everything that is no test
+
+.PHONY: check-format
+check-format: $(LINT)
+	$(LINT) fmt --diff
+
+.PHONY: check-vet
+check-vet:
+	go vet work
+
+.PHONY: check-lint
+check-lint: $(LINT)
+	$(LINT) run $(addsuffix /...,$(MODULES))
+
+.PHONY: check-tidy
+check-tidy:
+	@ok=true; for m in $(MODULES); do \
+		echo "go mod tidy -diff in $$m"; GOWORK=off go -C $$m mod tidy -diff || ok=false; \
+	done; $$ok || { echo "run make tidy" >&2; exit 1; }
+
+.PHONY: check-generate
+check-generate:
+	.ci/check-generated
+
+.PHONY: check-shell
+check-shell: ## check the shell scripts (needs shellcheck)
+	shellcheck --external-sources $$(git ls-files --cached --others --exclude-standard '*.sh' '.ci/*' ':!.ci/tools')
+
+.PHONY: fmt
+fmt: $(LINT) ## format all Go files
+	$(LINT) fmt
+
+.PHONY: generate
+generate: ## run go generate everywhere
+	go generate work
+
+.PHONY: tidy
+tidy: ## tidy every go.mod
+	@for m in $(MODULES); do echo "go mod tidy in $$m"; GOWORK=off go -C $$m mod tidy; done
+
+.PHONY: tools
+tools: $(LINT) ## build the pinned development tools into .bin/
+
+# -modfile is not allowed in a workspace, so the tools are a module outside of it.
+$(LINT): .ci/tools/go.mod .ci/tools/go.sum
+	@mkdir -p $(BIN)
+	GOWORK=off go -C .ci/tools build -trimpath -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)
