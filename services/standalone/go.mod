@@ -4,7 +4,9 @@ go 1.26.0
 
 require (
 	github.com/nats-io/nats.go v1.55.0
+	go.uber.org/goleak v1.3.0
 	signalling/pkg v0.0.0
+	signalling/pkg/client v0.0.0
 	signalling/services/gateway v0.0.0
 	signalling/services/rooms v0.0.0
 )
@@ -29,6 +31,7 @@ require (
 replace (
 	signalling/api => ../../api
 	signalling/pkg => ../../pkg
+	signalling/pkg/client => ../../pkg/client
 	signalling/services/gateway => ../gateway
 	signalling/services/rooms => ../rooms
 )
