@@ -1,0 +1,230 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// events has each event once, with both encodings written out.
+var events = []struct {
+	e             Event
+	object, array string
+}{
+	{&Welcome{"c", 1, 262144}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":262144}`, `["welcome","c",1,262144]`},
+	{&RoomCreated{"r"}, `{"event":"room-created","room":"r"}`, `["room-created","r"]`},
+	{&RoomExists{"a\"\n👩"}, `{"event":"room-exists","room":"a\"\n👩"}`, `["room-exists","a\"\n👩"]`},
+	{&RoomJoined{"r", "o", []string{"a", "b"}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":["a","b"]}`, `["room-joined","r","o",["a","b"]]`},
+	{&RoomJoined{"r", "o", []string{}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":[]}`, `["room-joined","r","o",[]]`},
+	{&RoomNotExists{"r"}, `{"event":"room-not-exists","room":"r"}`, `["room-not-exists","r"]`},
+	{&RoomLeft{"r", true}, `{"event":"room-left","room":"r","kicked":true}`, `["room-left","r",true]`},
+	{&NotInRoom{"r"}, `{"event":"not-in-room","room":"r"}`, `["not-in-room","r"]`},
+	{&SignalReceive{"r", "s", json.RawMessage(`{ "x" : 1e2 }`)}, `{"event":"signal-receive","room":"r","senderId":"s","data":{ "x" : 1e2 }}`, `["signal-receive","r","s",{ "x" : 1e2 }]`},
+	{&TargetNotFound{"r", "t"}, `{"event":"target-not-found","room":"r","targetId":"t"}`, `["target-not-found","r","t"]`},
+	{&ClientJoined{"r", "c"}, `{"event":"client-joined","room":"r","clientId":"c"}`, `["client-joined","r","c"]`},
+	{&ClientLeft{"r", "c"}, `{"event":"client-left","room":"r","clientId":"c"}`, `["client-left","r","c"]`},
+	{&Error{"m", BadRequest}, `{"event":"error","message":"m","code":"bad-request"}`, `["error","m","bad-request"]`},
+}
+
+func TestEventsHaveTwoEncodings(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range events {
+		seen[c.e.Name()] = true
+		if got := string(AppendObject(nil, c.e, nil)); got != c.object {
+			t.Errorf("object %s\n want %s", got, c.object)
+		}
+		if got := string(AppendArray(nil, c.e)); got != c.array {
+			t.Errorf("array %s\n want %s", got, c.array)
+		}
+		e, id, err := DecodeObject([]byte(c.object))
+		if err != nil || id != nil || !reflect.DeepEqual(e, c.e) {
+			t.Errorf("DecodeObject(%s) = %+v, %s, %v", c.object, e, id, err)
+		}
+		if e, err = DecodeArray([]byte(c.array)); err != nil || !reflect.DeepEqual(e, c.e) {
+			t.Errorf("DecodeArray(%s) = %+v, %v", c.array, e, err)
+		}
+	}
+	for _, name := range EventNames {
+		if !seen[name] || NewEvent(name).Name() != name {
+			t.Errorf("%s is missing in this test or in NewEvent", name)
+		}
+	}
+}
+
+func TestAnAnswerRepeatsTheID(t *testing.T) {
+	for _, id := range []string{`7`, `"x\u0041"`, `-1.5e3`} {
+		frame := AppendObject(nil, &NotInRoom{"r"}, []byte(id))
+		if want := `{"event":"not-in-room","id":` + id + `,"room":"r"}`; string(frame) != want {
+			t.Errorf("%s, want %s", frame, want)
+		}
+		if _, got, err := DecodeObject(frame); err != nil || string(got) != id {
+			t.Errorf("id %s, %v, want %s", got, err, id)
+		}
+	}
+}
+
+func TestTheSpliceIsTheEncoding(t *testing.T) {
+	e := &SignalReceive{"a\"room\x00", "s", json.RawMessage(`[1, {"a" : "\ud83d"}]`)}
+	if got, want := AppendSignalObject(nil, []byte(e.Room), e.SenderID, e.Data), AppendObject(nil, e, nil); string(got) != string(want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := AppendSignalArray(nil, []byte(e.Room), e.SenderID, e.Data), AppendArray(nil, e); string(got) != string(want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestNewerEventsAreUnderstoodOrIgnored(t *testing.T) {
+	e, _, err := DecodeObject([]byte(`{"new":{},"clientId":"c","room":"r","event":"client-left","more":[1]}`))
+	if err != nil || !reflect.DeepEqual(e, &ClientLeft{"r", "c"}) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if e, err = DecodeArray([]byte(`["client-left","r","c",{"more":1}]`)); err != nil || !reflect.DeepEqual(e, &ClientLeft{"r", "c"}) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, _, err = DecodeObject([]byte(`{"event":"owner-changed"}`)); !errors.Is(err, ErrUnknownEvent) {
+		t.Errorf("%v", err)
+	}
+	for _, bad := range []string{``, `7`, `{}`, `{"event":7}`, `{"event":"client-left","room":"r"}`, `{"event":"room-left","room":"r","kicked":1}`, `{"event":"client-left","room":1,"clientId":"c"}`} {
+		if e, _, err := DecodeObject([]byte(bad)); err == nil || errors.Is(err, ErrUnknownEvent) {
+			t.Errorf("%s: %v, %v", bad, e, err)
+		}
+	}
+}
+
+func TestCommands(t *testing.T) {
+	room256 := strings.Repeat("👩", 64)
+	cases := []struct {
+		object, array string
+		want          Command
+	}{
+		{`{"event":"room-create","room":"r"}`, `["room-create","r"]`, Command{Op: RoomCreate, Room: []byte("r")}},
+		{`{"event":"room-join","room":"` + room256 + `"}`, `["room-join","` + room256 + `"]`, Command{Op: RoomJoin, Room: []byte(room256)}},
+		{` {"room":"\u0061\n","event":"room-leave","x":[]} `, ` [ "room-leave" , "a\n" , 7 ] `, Command{Op: RoomLeave, Room: []byte("a\n")}},
+		{`{"event":"signal-send","room":"r","targetId":"t","data":{ "a":1 }}`, `["signal-send","r","t",{ "a":1 }]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: []byte(`{ "a":1 }`)}},
+		{`{"event":"signal-send","room":"r","targetId":"t"}`, `["signal-send","r","t"]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: null}},
+		{`{"event":"signal-send","room":"r","targetId":"t","data":null}`, `["signal-send","r","t",null]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: null}},
+	}
+	for _, c := range cases {
+		var got Command
+		if err := DecodeCommandObject([]byte(c.object), &got); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v", c.object, got, err)
+		}
+		if ok, err := DecodeCommandArray([]byte(c.array), &got); !ok || err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v", c.array, got, err)
+		}
+		if err := DecodeCommandObject(c.want.AppendObject(nil), &got); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s came back as %+v, %v", c.want.AppendObject(nil), got, err)
+		}
+		if ok, err := DecodeCommandArray(c.want.AppendArray(nil), &got); !ok || err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s came back as %+v, %v", c.want.AppendArray(nil), got, err)
+		}
+	}
+}
+
+func TestBadCommandsAreRefusedWithTheirID(t *testing.T) {
+	long := strings.Repeat("x", MaxRoomBytes+1)
+	for _, c := range []struct{ frame, id string }{
+		{``, ``}, {`x`, ``}, {`[]`, ``}, {`"room-join"`, ``}, {`{"event":"room-join","room":"r"`, ``}, {`{"event":"room-join","room":"r"}x`, ``},
+		{`{}`, ``}, {`{"id":1}`, `1`}, {`{"event":7,"id":1}`, `1`}, {`{"event":"","id":1}`, `1`}, {`{"event":"room-explode","id":1,"room":"r"}`, `1`},
+		{`{"event":"room-joined","id":1,"room":"r"}`, `1`}, {`{"event":"room-join","id":"a"}`, `"a"`}, {`{"event":"room-join","id":1,"room":""}`, `1`},
+		{`{"event":"room-join","id":1,"room":7}`, `1`}, {`{"event":"room-join","id":1,"room":null}`, `1`}, {`{"event":"room-join","id":1,"room":["r"]}`, `1`},
+		{`{"event":"room-join","id":1,"room":"` + long + `"}`, `1`}, {`{"event":"room-join","id":1,"room":"\ud800"}`, `1`},
+		{`{"event":"room-join","id":1,"room":"a","room":"b"}`, `1`}, {`{"event":"room-join","id":{},"room":"a"}`, ``}, {`{"event":"room-join","id":null,"room":"a"}`, ``},
+		{`{"event":"room-join","id":"` + strings.Repeat("x", 200) + `","room":"a"}`, ``},
+		{`{"event":"signal-send","id":1,"room":"r"}`, `1`}, {`{"event":"signal-send","id":1,"room":"r","targetId":""}`, `1`},
+		{`{"event":"signal-send","id":1,"room":"r","targetId":{}}`, `1`}, {`{"event":"signal-send","id":1,"room":"r","targetId":"` + strings.Repeat("x", 41) + `"}`, `1`},
+		{`{"event":"signal-send","id":1,"targetId":"t","data":1}`, `1`}, {`{"event":"signal-send","room":"r","targetId":"t","data":{"a":1,}}`, ``},
+		{`{"event":"signal-send","room":"r","targetId":"t","data":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`, ``},
+	} {
+		var got Command
+		var e *Error
+		if err := DecodeCommandObject([]byte(c.frame), &got); !errors.As(err, &e) || e.Code != BadRequest || string(got.ID) != c.id {
+			t.Errorf("%.60s: id %s, %v", c.frame, got.ID, err)
+		} else if strings.Contains(e.Message, "xx") || !utf8.ValidString(e.Message) {
+			t.Errorf("%.60s: the message quotes the input: %s", c.frame, e.Message)
+		}
+	}
+	for frame, ok := range map[string]bool{
+		``: false, `{}`: false, `[]`: false, `[1]`: false, `[null,"r"]`: false, `["room-join","r"`: false, `["room-join","r"]x`: false,
+		`["x"]`: true, `["room-join"]`: true, `["room-join",1]`: true, `["room-join",""]`: true, `["signal-send","r",["t"],1]`: true,
+	} {
+		var got Command
+		if gotOK, err := DecodeCommandArray([]byte(frame), &got); gotOK != ok || err == nil {
+			t.Errorf("%s: %v, %v", frame, gotOK, err)
+		}
+	}
+}
+
+func FuzzDecodeCommand(f *testing.F) {
+	f.Add([]byte(`{"event":"signal-send","id":"7","room":"a\u00e9","targetId":"t","data":{"candidate":"candidate:1 1 UDP 2 10.0.0.1 8998 typ host"}}`))
+	f.Add([]byte(`["signal-send","lobby","Zl0cN5SwFq3CtrnTwV3p",{"type":"offer","sdp":"v=0\r\n"}]`))
+	f.Add([]byte(`{"event":"room-create","room":"👩"}`))
+	f.Add([]byte(`["room-join","\ud83d\udc69"]`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if !utf8.Valid(frame) {
+			return // the doors refuse it before
+		}
+		var c Command
+		if DecodeCommandObject(frame, &c) == nil {
+			checkCommand(t, frame, &c)
+		}
+		if ok, err := DecodeCommandArray(frame, &c); ok && err == nil {
+			checkCommand(t, frame, &c)
+		}
+	})
+}
+
+// checkCommand says what must hold of a command that was accepted: above all, that its data may be spliced into a frame.
+func checkCommand(t *testing.T, frame []byte, c *Command) {
+	t.Helper()
+	if c.Op.String() == "" || len(c.Room) == 0 || len(c.Room) > MaxRoomBytes || !utf8.Valid(c.Room) {
+		t.Fatalf("%q gave %+v", frame, c)
+	}
+	if c.Op != SignalSend {
+		return
+	}
+	out := AppendSignalObject(nil, c.Room, "s", c.Data)
+	var e struct {
+		Event, Room, SenderID string
+		Data                  json.RawMessage
+	}
+	if err := json.Unmarshal(out, &e); err != nil || e.Event != SignalReceiveName || e.Room != string(c.Room) || e.SenderID != "s" {
+		t.Fatalf("%q gave %q: %v", frame, out, err)
+	}
+}
+
+func TestCloseCodes(t *testing.T) {
+	for _, c := range Closes {
+		if c.Code.Reason() != c.Reason || c.Code.Reconnect() != c.Reconnect || len(c.Reason) > 123 {
+			t.Errorf("%+v", c)
+		}
+	}
+	if !CloseCode(1006).Reconnect() || CloseCode(1006).Reason() != "" {
+		t.Error("1006 is the network's")
+	}
+}
+
+func BenchmarkSignal(b *testing.B) {
+	frame := []byte(`{"event":"signal-send","room":"meeting-room-17","targetId":"Zl0cN5SwFq3CtrnTwV3p","data":` + `"` + strings.Repeat("x", 298) + `"}`)
+	b.Run("decode command 300 B", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var c Command
+			if err := DecodeCommandObject(frame, &c); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	var c Command
+	_ = DecodeCommandObject(frame, &c)
+	buf := make([]byte, 0, 1024)
+	b.Run("encode event 300 B", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			buf = AppendSignalObject(buf[:0], c.Room, "Zl0cN5SwFq3CtrnTwV3q", c.Data)
+		}
+	})
+}
