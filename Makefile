@@ -100,6 +100,10 @@ check-shell: ## check the shell scripts (needs shellcheck)
 fmt: $(LINT) ## format all Go files
 	$(LINT) fmt
 
+.PHONY: fix
+fix: $(LINT) ## let the linters correct what they can
+	$(LINT) run --fix $(addsuffix /...,$(MODULES))
+
 .PHONY: generate
 generate: ## run go generate everywhere
 	go generate work
