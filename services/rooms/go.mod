@@ -3,8 +3,10 @@ module signalling/services/rooms
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/nats-io/nats.go v1.55.0
 	go.uber.org/goleak v1.3.0
+	pgregory.net/rapid v1.3.0
 	signalling/api v0.0.0
 	signalling/pkg v0.0.0
 )

@@ -11,7 +11,7 @@ import (
 // rooms of all its parts, and there is at most one of each gateway.
 //
 // A room is the one with the highest Born of those announced under its name. It has all the members announced for it, in
-// the order of their Since; a client that two gateways announce is where it came later. A room whose owner nobody holds
+// the order of their Since, those without one last; a client that two gateways announce is where it came later. A room whose owner nobody holds
 // is gone, unless the owner's gateway still waits for the answer to its create: others are in the room already, so the
 // create has been carried out.
 //
@@ -91,7 +91,7 @@ func (d *draft) complete() bool {
 	})
 	d.members = slices.CompactFunc(d.members, func(a, b bus.Member) bool { return a.Client == b.Client })
 	slices.SortFunc(d.members, func(a, b bus.Member) int {
-		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Client, b.Client))
+		return cmp.Or(cmp.Compare(a.Since-1, b.Since-1), cmp.Compare(a.Client, b.Client)) // 0-1 is the largest
 	})
 	return true
 }
@@ -99,8 +99,11 @@ func (d *draft) complete() bool {
 func (p *Partition) restore(name string, d *draft) {
 	r := p.open(name, d.owner, d.born, p.counter+1)
 	r.members = make([]bus.Member, 0, len(d.members))
-	for i := range d.members {
-		p.admit(r, d.members[i])
+	for _, m := range d.members {
+		if m.Since == 0 {
+			m.Since = r.version
+		}
+		p.admit(r, m)
 	}
 }
 
