@@ -17,6 +17,8 @@ type Config struct {
 
 	Origins []string `env:"GATEWAY_ORIGINS" desc:"web origins that may connect beside the gateway's own host, comma-separated; * in a name stands for any part, * alone for all"`
 
+	Polling bool `env:"GATEWAY_POLLING" envDefault:"true" desc:"let Socket.IO clients in by HTTP long-polling, their default; needs a load balancer that sends all requests of a client to one gateway"`
+
 	MaxMessage     settings.Size `env:"GATEWAY_MAX_MESSAGE" envDefault:"256KiB" desc:"longest message taken from a client"`
 	PingInterval   time.Duration `env:"GATEWAY_PING_INTERVAL" envDefault:"25s" desc:"time between two pings to a client"`
 	PingTimeout    time.Duration `env:"GATEWAY_PING_TIMEOUT" envDefault:"20s" desc:"how long after a ping a client must have been heard"`

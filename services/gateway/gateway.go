@@ -39,6 +39,7 @@ type Gateway struct {
 	nc      *nats.Conn
 	hub     *hub.Hub
 	native  *door.Native
+	sio     *door.SocketIO
 	clients net.Listener
 	http    *http.Server
 	admin   *admin.Server
@@ -58,6 +59,7 @@ func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.native = door.NewNative(g.doorConfig(origins), g.hub)
+	g.sio = door.NewSocketIO(g.doorConfig(origins), cfg.Polling, g.hub)
 	if err := g.listen(opts.Root); err != nil {
 		g.nc.Close()
 		return nil, err
@@ -116,6 +118,7 @@ func (g *Gateway) listen(root http.Handler) (err error) {
 	g.admin.AddCheck("nats", func(context.Context) error { return natsbus.Ready(g.nc) })
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", g.native)
+	mux.Handle("/socket.io/", g.sio)
 	if root != nil {
 		mux.Handle("/", root)
 	}
@@ -157,6 +160,9 @@ func (g *Gateway) drain() {
 	defer cancel()
 	g.native.Shut()
 	g.hub.CloseAll(client.CloseGoingAway)
+	if err := g.sio.Shutdown(ctx); err != nil {
+		g.log.Warn("clients were cut off", "door", "socket.io", "error", err)
+	}
 	g.native.Wait() // bounded by closeTimeout, after which connections are cut off
 	if err := g.http.Shutdown(ctx); err != nil {
 		_ = g.http.Close() // what is left are requests that never became clients

@@ -179,6 +179,7 @@ func (c *native) Delivered([]byte) {}
 
 // Signal implements hub.Conn.
 func (c *native) Signal(room []byte, sender string, data []byte) {
+	data = inline(data)
 	buf := wsock.Begin(len(room) + len(sender) + len(data) + 64)
 	c.queue(wsock.Seal(wsock.OpText, client.AppendSignalObject(buf, room, sender, data)))
 }

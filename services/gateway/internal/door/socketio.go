@@ -1,0 +1,158 @@
+package door
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+
+	"signalling/api/client"
+	"signalling/pkg/socketio"
+	"signalling/services/gateway/internal/hub"
+)
+
+// SocketIO is the door for socket.io-client 2.x, 3.x and 4.x. Commands and events are Socket.IO events with positional
+// arguments; a client's id is its socket.id.
+type SocketIO struct {
+	cfg    Config
+	hub    *hub.Hub
+	server *socketio.Server
+}
+
+// NewSocketIO returns the Socket.IO door of the hub. polling also lets clients in by HTTP long-polling, with which they
+// begin by default; all requests of a client must then reach the same gateway.
+func NewSocketIO(cfg Config, polling bool, h *hub.Hub) *SocketIO {
+	d := &SocketIO{cfg: cfg, hub: h}
+	d.server = socketio.NewServer(socketio.Config{
+		ReadLimit:    cfg.MaxMessageBytes,
+		PingInterval: cfg.PingInterval,
+		PingTimeout:  cfg.PingTimeout,
+		QueueFrames:  cfg.QueueFrames,
+		QueueBytes:   cfg.QueueBytes,
+		WriteTimeout: cfg.WriteTimeout,
+		CloseTimeout: cfg.CloseTimeout,
+		Polling:      polling,
+		CheckOrigin:  cfg.Origins.Allowed,
+		Logger:       cfg.Logger,
+	}, d)
+	return d
+}
+
+// ServeHTTP serves /socket.io/.
+func (d *SocketIO) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.server.ServeHTTP(w, r) }
+
+// Shutdown lets no more clients in, closes the others' connections so that they connect again elsewhere, and returns when
+// they have ended; those that have not when ctx ends are cut off.
+func (d *SocketIO) Shutdown(ctx context.Context) error { return d.server.Shutdown(ctx) }
+
+// Connect implements socketio.Handler.
+func (d *SocketIO) Connect(s *socketio.Session, _ json.RawMessage, r *http.Request) error {
+	c := &sioConn{door: d, s: s}
+	s.SetData(c)
+	c.session = d.hub.Connect(s.ID(), c)
+	d.cfg.Logger.Info("client connected", "client", s.ID(), "door", "socket.io", "protocol", s.Protocol(),
+		"transport", s.Transport(), "addr", r.RemoteAddr)
+	return nil
+}
+
+// Disconnect implements socketio.Handler.
+func (d *SocketIO) Disconnect(s *socketio.Session, reason socketio.Reason) {
+	c := s.Data().(*sioConn)
+	c.session.End()
+	d.cfg.Logger.Info("client disconnected", "client", s.ID(), "door", "socket.io", "reason", reason.String())
+}
+
+var errMalformed = errors.New("the event is not a JSON array that begins with its name")
+
+// commands are kept for reuse: they would be allocated for each event otherwise.
+var commands = sync.Pool{New: func() any { return new(client.Command) }}
+
+// Event implements socketio.Handler.
+func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte, attachments [][]byte) error {
+	c := s.Data().(*sioConn)
+	cmd := commands.Get().(*client.Command)
+	defer commands.Put(cmd)
+	ok, err := client.DecodeCommandArray(payload, cmd)
+	if !ok {
+		return errMalformed
+	}
+	ref := refOf(ack)
+	if err == nil && len(attachments) > 0 {
+		err = withAttachments(cmd, payload, attachments)
+	}
+	if err != nil {
+		c.session.Error(ref, asError(err))
+		return nil
+	}
+	c.session.Handle(cmd, ref)
+	c.session.Pace()
+	return nil
+}
+
+// refOf turns an acknowledgement's id into what the hub gives back with the answer.
+func refOf(ack socketio.AckID) []byte {
+	if !ack.Wanted() {
+		return nil
+	}
+	return binary.BigEndian.AppendUint64(nil, uint64(ack))
+}
+
+// sioConn is one client of the Socket.IO door.
+type sioConn struct {
+	door    *SocketIO
+	s       *socketio.Session
+	session *hub.Session
+}
+
+// Deliver implements hub.Conn.
+func (c *sioConn) Deliver(b *hub.Broadcast) {
+	p, ok := b.Other.(*socketio.Packet)
+	if !ok {
+		p = packet(b.Event)
+		b.Other = p
+	}
+	c.queue(p)
+}
+
+// Answer implements hub.Conn. A client that asked for an acknowledgement gets the same, event name first, in it.
+func (c *sioConn) Answer(ref []byte, e client.Event) {
+	c.queue(packet(e))
+	if ref != nil {
+		c.queue(socketio.NewAck(ackOf(ref), client.AppendArray(nil, e)))
+	}
+}
+
+// Delivered implements hub.Conn.
+func (c *sioConn) Delivered(ref []byte) { c.queue(socketio.NewAck(ackOf(ref), []byte("[]"))) }
+
+func ackOf(ref []byte) socketio.AckID { return socketio.AckID(binary.BigEndian.Uint64(ref)) }
+
+// Signal implements hub.Conn.
+func (c *sioConn) Signal(room []byte, sender string, data []byte) {
+	if text, attachments, ok := unbundle(data); ok {
+		c.queue(socketio.NewEvent(client.AppendSignalArray(nil, room, sender, text), attachments...))
+		return
+	}
+	buf := socketio.BeginEvent(len(room) + len(sender) + len(data) + 32)
+	c.queue(socketio.SealEvent(client.AppendSignalArray(buf, room, sender, data)))
+}
+
+// Flush implements hub.Conn.
+func (c *sioConn) Flush() { c.s.Flush() }
+
+// Close implements hub.Conn.
+func (c *sioConn) Close(code client.CloseCode) { c.s.Close(int(code), code.Reason()) }
+
+func packet(e client.Event) *socketio.Packet {
+	return socketio.SealEvent(client.AppendArray(socketio.BeginEvent(96), e))
+}
+
+// queue is as the native door's.
+func (c *sioConn) queue(p *socketio.Packet) {
+	if err := c.s.Queue(p); errors.Is(err, socketio.ErrQueueFull) {
+		c.s.Abort(int(client.CloseSlowConsumer), client.CloseSlowConsumer.Reason())
+		go c.session.End()
+	}
+}
