@@ -42,7 +42,7 @@ example: ## let two WebRTC peers find each other and open a data channel
 .PHONY: build
 build: ## build static binaries of the services into .bin/
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/ $(COMMANDS)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags '-s -w' -o $(BIN)/ $(COMMANDS)
 
 # --- test
 
@@ -53,7 +53,7 @@ test: ## run all tests under the race detector
 	if [ "$$(go env CGO_ENABLED)" != 1 ] || ! command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null; then \
 		echo "make test: no C compiler: testing WITHOUT the race detector" >&2; \
 		if [ "$${CI:-}" = true ]; then echo "make test: CI must have one" >&2; exit 1; fi; \
-		race=; \
+		race=; export CGO_ENABLED=0; \
 	fi; \
 	set -x; go test $$race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' work
 
@@ -107,6 +107,10 @@ fix: $(LINT) ## let the linters correct what they can
 .PHONY: generate
 generate: ## run go generate everywhere
 	go generate work
+
+.PHONY: settings
+settings: ## rewrite the tables of settings in the documentation
+	UPDATE_SETTINGS=1 go test -count=1 -run 'Settings' work
 
 .PHONY: tidy
 tidy: ## tidy every go.mod

@@ -91,6 +91,18 @@ func TestBlock(t *testing.T) {
 		t.Error(d)
 	}
 	settingstest.Block(t, path, "x", &described{}, settings.Options{})
+
+	write(t, path, "<!-- settings:x -->\nold\n<!-- /settings:x -->\n")
+	r := &recorder{TB: t}
+	settingstest.Block(r, path, "x", &described{}, settings.Options{})
+	if len(r.failures) != 1 {
+		t.Errorf("an old block gave %d failures, want 1", len(r.failures))
+	}
+	t.Setenv(settingstest.UpdateVariable, "1")
+	settingstest.Block(t, path, "x", &described{}, settings.Options{})
+	if err := settings.CheckBlock(path, "x", wantMarkdown); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestBlockErrors(t *testing.T) {

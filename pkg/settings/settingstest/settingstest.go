@@ -1,17 +1,19 @@
 // Package settingstest checks, in tests, that settings are described and that
-// generated tables in Markdown files are up to date.
+// generated tables in Markdown files are up to date. The name of a test that
+// calls [Block] contains the word Settings: `make settings` finds it by that.
 package settingstest
 
 import (
-	"flag"
+	"os"
 	"strings"
 	"testing"
 
 	"signalling/pkg/settings"
 )
 
-// update makes Block write instead of compare: go test ./... -update-settings.
-var update = flag.Bool("update-settings", false, "rewrite the generated settings tables in Markdown files")
+// UpdateVariable is the environment variable that, if not empty, makes [Block]
+// write the tables instead of comparing them.
+const UpdateVariable = "UPDATE_SETTINGS"
 
 // Described fails the test for every setting of dst that has no description,
 // or one that is not a phrase: it ends with a full stop or spans lines.
@@ -32,8 +34,8 @@ func Described(t testing.TB, dst any, opts settings.Options) {
 }
 
 // Block fails the test unless the block of the given name in the Markdown
-// file at path is the table of dst. With the flag -update-settings it writes
-// the block instead. See [settings.CheckBlock] for the form of a block.
+// file at path is the table of dst. With [UpdateVariable] set it writes the
+// block instead. See [settings.CheckBlock] for the form of a block.
 func Block(t testing.TB, path, name string, dst any, opts settings.Options) {
 	t.Helper()
 	table, err := settings.Table(dst, opts)
@@ -41,10 +43,10 @@ func Block(t testing.TB, path, name string, dst any, opts settings.Options) {
 		t.Fatal(err)
 	}
 	act := settings.CheckBlock
-	if *update {
+	if os.Getenv(UpdateVariable) != "" {
 		act = settings.UpdateBlock
 	}
 	if err := act(path, name, settings.Markdown(table)); err != nil {
-		t.Errorf("%v (go test -update-settings rewrites it)", err)
+		t.Errorf("%v (%s=1 go test rewrites it)", err, UpdateVariable)
 	}
 }
