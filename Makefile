@@ -12,6 +12,9 @@ LINT := $(BIN)/golangci-lint
 # All modules of the workspace, as folders: the only place that lists them is go.work.
 MODULES = $(shell go list -m -f '{{.Dir}}')
 
+# $(call start,PACKAGE): as go run, but interrupting the program is no error of make's.
+start = @mkdir -p $(BIN) && go build -o $(BIN)/ $(1) && exec $(BIN)/$(notdir $(1))
+
 # What `build` makes.
 COMMANDS := ./services/gateway/cmd/... ./services/rooms/cmd/... ./services/standalone/cmd/...
 
@@ -29,15 +32,15 @@ help: ## list the targets
 
 .PHONY: run
 run: ## run everything in one process; --help shows the settings
-	@exec go run ./services/standalone/cmd/standalone
+	$(call start,./services/standalone/cmd/standalone)
 
 .PHONY: cluster
 cluster: ## run NATS, rooms and gateways as processes of their own
-	@exec go run ./services/e2e/cmd/cluster
+	$(call start,./services/e2e/cmd/cluster)
 
 .PHONY: example
 example: ## let two WebRTC peers find each other and open a data channel
-	@exec go run ./pkg/client/examples/datachannel
+	$(call start,./pkg/client/examples/datachannel)
 
 .PHONY: build
 build: ## build static binaries of the services into .bin/

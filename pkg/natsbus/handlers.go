@@ -17,7 +17,7 @@ const retryLogInterval = 10 * time.Second
 func handlers(opts Options, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.ConnectHandler(func(nc *nats.Conn) {
-			log.Info("connected to NATS", serverAttrs(nc)...)
+			log.Info("connected to NATS", opts.serverAttrs(nc)...)
 			call(opts.OnConnect)
 		}),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
@@ -29,12 +29,12 @@ func handlers(opts Options, log *slog.Logger) []nats.Option {
 			call(opts.OnDisconnect)
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			log.Info("reconnected to NATS", serverAttrs(nc)...)
+			log.Info("reconnected to NATS", opts.serverAttrs(nc)...)
 			call(opts.OnReconnect)
 		}),
 		nats.ReconnectErrHandler(retryLogger(log)),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) {
-			log.Info("the NATS server is about to stop", serverAttrs(nc)...)
+			log.Info("the NATS server is about to stop", opts.serverAttrs(nc)...)
 		}),
 		nats.ErrorHandler(errorHandler(opts.OnSlowConsumer, log)),
 	}
@@ -74,8 +74,13 @@ func retryLogger(log *slog.Logger) nats.ConnErrHandler {
 	}
 }
 
-func serverAttrs(nc *nats.Conn) []any {
-	return []any{"url", nc.ConnectedUrlRedacted(), "server", nc.ConnectedServerName()}
+// serverAttrs says which server nc is connected to. An in-process one has no
+// URL, though nats.go reports its default.
+func (o Options) serverAttrs(nc *nats.Conn) []any {
+	if o.InProcess != nil {
+		return []any{"server", nc.ConnectedServerName()}
+	}
+	return []any{"server", nc.ConnectedServerName(), "url", nc.ConnectedUrlRedacted()}
 }
 
 func subjectAttrs(sub *nats.Subscription, attrs ...any) []any {
