@@ -78,6 +78,13 @@ type world struct {
 	last map[string]uint64
 	// repairs are rooms that gateways must have corrected, because events or answers did not fit.
 	repairs []repair
+	// underway are announcements that have been made and have not arrived.
+	underway []underway
+}
+
+type underway struct {
+	g *replica
+	a *bus.Announce
 }
 
 type repair struct {
@@ -122,7 +129,7 @@ func (w *world) event(e bus.Event, want bus.Event, version uint64) {
 	}
 	w.record(e.Room, e.Stamp)
 	for _, g := range w.replicas {
-		if v := g.views[e.Room]; v != nil && rapid.IntRange(0, 9).Draw(w.T, "lost") != 0 {
+		if v := g.views[e.Room]; v != nil && rapid.IntRange(0, 3).Draw(w.T, "lost") != 0 {
 			w.deliver(g, v, &e)
 		}
 	}
@@ -209,7 +216,9 @@ func (w *world) giveUp() {
 	for _, key := range keys(g.pending) {
 		c := g.pending[key]
 		delete(g.pending, key)
-		w.announce(g, false, c.Room)
+		if rapid.Bool().Draw(w.T, "at once") {
+			w.announce(g, false, c.Room)
+		}
 		return
 	}
 }
@@ -327,18 +336,16 @@ func (w *world) answered(g *replica, c *bus.Command, a bus.Answer) {
 		}
 		return
 	}
-	g.hold(c.Room, c.Client, c.Seq)
 	v := g.views[c.Room]
 	switch {
 	case a.Members != nil:
 		if v == nil || v.Stamp.Less(a.Stamp) {
-			roster := a.Roster
-			roster.Members = slices.Clone(a.Members)
-			g.views[c.Room] = &roster
+			g.adopt(c.Room, a.Roster)
 		}
 	case v == nil || v.Born != a.Born || v.Stamp.Less(a.Stamp):
 		w.repairs = append(w.repairs, repair{g, c.Room})
 	}
+	g.hold(c.Room, c.Client, c.Seq)
 	g.epoch = max(g.epoch, a.Epoch)
 }
 
@@ -408,6 +415,25 @@ func (w *world) compare(g *replica, a *bus.Announce) {
 		w.Fatalf("%d rooms are corrected, %d were announced", rooms, len(a.Rooms))
 	}
 	g.epoch = max(g.epoch, w.p.Epoch())
+}
+
+// announceLater makes an announcement that will arrive when other things have happened.
+func (w *world) announceLater() {
+	g := w.replica()
+	w.underway = append(w.underway, underway{g, g.announcement(true)})
+}
+
+// arrive brings the oldest announcement that is under way. A gateway that has died since does not take the correction,
+// and the announcement comes to nothing, because it was evicted.
+func (w *world) arrive() {
+	if len(w.underway) == 0 {
+		return
+	}
+	u := w.underway[0]
+	w.underway = w.underway[1:]
+	if slices.Contains(w.replicas, u.g) {
+		w.compare(u.g, u.a)
+	}
 }
 
 type removal struct {
@@ -506,19 +532,27 @@ func (w *world) correct(g *replica, ar *bus.AnnouncedRoom, c *bus.CorrectedRoom)
 		if v == nil {
 			return // its last client has gone
 		}
+		if v.Digest() != ar.Digest || v.Born != ar.Born {
+			w.repairs = append(w.repairs, repair{g, c.Room}) // it is not what was announced any more
+			return
+		}
 		v.Stamp = c.Stamp
 		return
 	}
-	roster := c.Roster
-	roster.Members = slices.Clone(c.Members)
-	g.views[c.Room] = &roster
-	for client := range g.held[c.Room] {
-		if !slices.ContainsFunc(roster.Members, func(m bus.Member) bool { return m.Client == client && m.Gateway == g.id }) {
-			g.release(c.Room, client)
-		}
-	}
+	g.adopt(c.Room, c.Roster)
 	if len(g.held[c.Room]) == 0 {
 		g.dropRoom(c.Room)
+	}
+}
+
+// adopt takes a roster as the truth: clients that are not in it are not in the room.
+func (g *replica) adopt(name string, roster bus.Roster) {
+	roster.Members = slices.Clone(roster.Members)
+	g.views[name] = &roster
+	for client := range g.held[name] {
+		if !slices.ContainsFunc(roster.Members, func(m bus.Member) bool { return m.Client == client && m.Gateway == g.id }) {
+			delete(g.held[name], client)
+		}
 	}
 }
 
@@ -559,6 +593,13 @@ func (w *world) rebuild() {
 			w.Fatalf("%q is lost", name)
 		}
 		w.record(name, bus.Stamp{Epoch: epoch, Version: r.version})
+		for _, a := range all {
+			for _, ar := range a.Rooms {
+				if ar.Version >= r.version {
+					w.Fatalf("%q goes on at %d, it was announced at %d", name, r.version, ar.Version)
+				}
+			}
+		}
 		if quiet && w.rooms[name].String() != before[name].String() {
 			w.Fatalf("%q was %s and is %s, though everyone knew it", name, before[name], w.rooms[name])
 		}
@@ -567,7 +608,11 @@ func (w *world) rebuild() {
 		w.Fatalf("%d rooms became %d, though everyone knew them", len(before), len(w.rooms))
 	}
 	for i, g := range w.replicas {
-		w.compare(g, all[i])
+		if rapid.Bool().Draw(w.T, "corrected later") {
+			w.underway = append(w.underway, underway{g, all[i]})
+		} else {
+			w.compare(g, all[i])
+		}
 	}
 }
 
@@ -576,6 +621,13 @@ func (w *world) quiet() bool {
 	for _, g := range w.replicas {
 		if len(g.pending) > 0 {
 			return false
+		}
+		for name, held := range g.held {
+			for client := range held {
+				if r := w.rooms[name]; r == nil || r.find(client) < 0 {
+					return false
+				}
+			}
 		}
 	}
 	for name, r := range w.rooms {
@@ -646,6 +698,9 @@ func (w *world) expectRebuilt(all []*bus.Announce) map[string]*modelRoom {
 
 // settleAll lets every gateway finish what it has begun and compare; then each view must be the truth.
 func (w *world) settleAll() {
+	for len(w.underway) > 0 {
+		w.arrive()
+	}
 	for range 3 { // an answer may be lost again
 		for _, g := range w.replicas {
 			for _, key := range keys(g.pending) {
@@ -756,6 +811,8 @@ func TestModel(t *testing.T) {
 			"give up":        func(*rapid.T) { w.giveUp() },
 			"evict":          func(*rapid.T) { w.evict() },
 			"announce":       func(*rapid.T) { w.announce(w.replica(), true) },
+			"announce late":  func(*rapid.T) { w.announceLater() },
+			"arrive":         func(*rapid.T) { w.arrive() },
 			"announce a few": func(*rapid.T) { w.announce(w.replica(), false, rapid.SampledFrom(names).Draw(w.T, "room")) },
 			"rebuild":        func(*rapid.T) { w.rebuild() },
 			"digest":         func(*rapid.T) { w.digest() },

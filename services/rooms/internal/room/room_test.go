@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,16 @@ func TestRepeatedCommands(t *testing.T) {
 	a, e := p.Apply(&bus.Command{Op: bus.Join, Room: "r", Client: "b", Gateway: "h", Seq: 1})
 	if a.Result != bus.Done || e.Kind != "" || a.Stamp != again.Stamp || clients(a.Members) != "a b" {
 		t.Errorf("a repeated join: %+v, event %+v", a, e)
+	}
+}
+
+func TestAJoinAgainIsNewerThanAnEarlierAnnouncement(t *testing.T) {
+	p := New(1, Limits{})
+	apply(t, p, bus.Done, create("r", "a", "g", 1))
+	apply(t, p, bus.Done, join("r", "b", "h", 1)) // the answer is lost, and the gateway gives up
+	apply(t, p, bus.Done, join("r", "b", "h", 3)) // overtakes what was announced before it
+	if events, _ := p.Announce(&bus.Announce{Gateway: "h", AsOf: 2, Full: true}); len(events) > 0 {
+		t.Errorf("events %+v", events)
 	}
 }
 
@@ -259,7 +270,7 @@ func announced(gateway string, rooms ...bus.AnnouncedRoom) *bus.Announce {
 func TestRebuild(t *testing.T) {
 	older, newer := bus.Stamp{Epoch: 1, Version: 40}, bus.Stamp{Epoch: 2, Version: 10}
 	m := func(client string, since uint64) bus.Member { return bus.Member{Client: client, Since: since, Seq: 1} }
-	p := Rebuild(3, Limits{}, []*bus.Announce{
+	all := []*bus.Announce{
 		announced("g",
 			bus.AnnouncedRoom{Room: "union", Born: newer, Owner: "a", Members: []bus.Member{m("a", 10), m("c", 12), m("moved", 11)}},
 			bus.AnnouncedRoom{Room: "reborn", Born: older, Owner: "a", Members: []bus.Member{m("a", 40), m("stale", 41)}},
@@ -270,7 +281,14 @@ func TestRebuild(t *testing.T) {
 			bus.AnnouncedRoom{Room: "union", Born: newer, Owner: "a", Members: []bus.Member{m("b", 11), m("moved", 13), m("unknown", 0)}},
 			bus.AnnouncedRoom{Room: "reborn", Born: newer, Owner: "b", Members: []bus.Member{m("b", 10)}},
 			bus.AnnouncedRoom{Room: "creating", Born: newer, Owner: "a", Members: []bus.Member{m("b", 11)}}),
-	})
+	}
+	checkRebuilt(t, Rebuild(3, Limits{}, all))
+	slices.Reverse(all)
+	checkRebuilt(t, Rebuild(3, Limits{}, all))
+}
+
+func checkRebuilt(t *testing.T, p *Partition) {
+	t.Helper()
 	got := map[string]string{}
 	for name, r := range p.rooms {
 		got[name] = fmt.Sprint(r.owner, ": ", clients(r.members), " ", r.born)
