@@ -1,0 +1,122 @@
+package contract
+
+import (
+	"testing"
+
+	api "signalling/api/client"
+	"signalling/services/e2e/labtest"
+)
+
+// events has a test for each row of the table of events: its exact fields, and to whom it is sent. Expect allows no other
+// fields and no other frame in between, so each of these also shows to whom it is not sent.
+var events = map[string]func(t *testing.T, s *site){
+	// Section 3: the first frame of the native door.
+	"welcome": func(t *testing.T, s *site) {
+		a := s.Connect()
+		if a.Welcome["event"] != "welcome" || a.Welcome["protocol"] != float64(1) || a.ID == "" {
+			t.Errorf("the first frame is %v", a.Welcome)
+		}
+		if a.Welcome["maxMessageBytes"] != float64(256<<10) {
+			t.Errorf("the limit that it announces is %v", a.Welcome["maxMessageBytes"])
+		}
+		a.ExpectNothing()
+	},
+	"room-created": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		ask(t, a, create(room), created(room))
+		// The caller is now owner and first member.
+		ask(t, b, join(room), joined(room, a, a))
+	},
+	"room-exists": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		ask(t, a, create(room), created(room))
+		ask(t, b, create(room), exists(room))
+		ask(t, b, leave(room), notInRoom(room)) // it has changed nothing
+		ask(t, a, leave(room), left(room))      // and was told to nobody else
+	},
+	"room-joined": func(t *testing.T, s *site) {
+		// The ids of the other members, in join order.
+		room, a, b, c, d := s.Room(), s.Connect(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, c, d)
+		ask(t, b, join(room), joined(room, a, a, c, d))
+		for _, m := range []*conn{a, c, d} {
+			m.Expect(clientJoined(room, b))
+		}
+	},
+	"room-not-exists": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		ask(t, a, join(room), notExists(room))
+		ask(t, b, create(room), created(room)) // it has changed nothing
+		b.ExpectNothing()
+	},
+	"room-left": func(t *testing.T, s *site) {
+		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b, c)
+		ask(t, b, leave(room), left(room)) // the caller
+		for _, m := range []*conn{a, c} {
+			m.Expect(clientLeft(room, b))
+		}
+		ask(t, a, leave(room), left(room))
+		c.Expect(kicked(room)) // every other member when the room is closed
+		b.ExpectNothing()
+	},
+	"not-in-room": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		ask(t, a, create(room), created(room))
+		ask(t, b, leave(room), notInRoom(room))
+		ask(t, b, signal(room, a.ID, 1), notInRoom(room))
+		a.ExpectNothing()
+	},
+	"signal-receive": func(t *testing.T, s *site) {
+		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b, c)
+		b.Emit(signal(room, c.ID, J{"candidate": "…"}))
+		c.Expect(received(room, b, J{"candidate": "…"}))
+		a.ExpectNothing() // the target only
+		b.ExpectNothing()
+	},
+	"target-not-found": func(t *testing.T, s *site) {
+		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b)
+		ask(t, b, signal(room, c.ID, 1), targetNotFound(room, c.ID)) // connected, but not in that room
+		c.ExpectNothing()
+		a.ExpectNothing()
+	},
+	"client-joined": func(t *testing.T, s *site) {
+		room, a, b, c, d := s.Room(), s.Connect(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b)
+		ask(t, c, join(room), joined(room, a, a, b))
+		a.Expect(clientJoined(room, c)) // all other members
+		b.Expect(clientJoined(room, c))
+		c.ExpectNothing()
+		d.ExpectNothing()
+	},
+	"client-left": func(t *testing.T, s *site) {
+		room, a, b, c, d := s.Room(), s.Connect(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b, c)
+		ask(t, c, leave(room), left(room))
+		a.Expect(clientLeft(room, c)) // all other members
+		b.Expect(clientLeft(room, c))
+		c.ExpectNothing()
+		d.ExpectNothing()
+	},
+	"error": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		meet(t, room, a, b)
+		ask(t, b, J{"event": "no such event", "room": room}, refused("bad-request"))
+		a.ExpectNothing()
+		ask(t, b, leave(room), left(room)) // the connection stays open
+	},
+}
+
+func TestEvents(t *testing.T) {
+	for _, name := range api.EventNames {
+		t.Run(name, func(t *testing.T) {
+			test := events[name]
+			if test == nil {
+				t.Fatal("the event has no test")
+			}
+			labtest.ForEachSite(t, test)
+		})
+	}
+}
