@@ -4,6 +4,8 @@
 //   - GET /healthz says whether the process is alive. It depends on nothing
 //     else, so that an outage of something else restarts nobody.
 //   - GET /readyz says whether new work should come here, and if not, why.
+//   - GET /debug/pprof/ has the runtime's profiles, for go tool pprof. They
+//     show code and memory: keep the address away from strangers.
 //
 // Programs add what else they have with [Server.Handle].
 package admin
@@ -15,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 )
 
@@ -62,6 +65,10 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	}
 	s.mux.HandleFunc("GET /healthz", serveHealth)
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
+	s.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	s.mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	s.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	go s.serve()
 	log.Info("listening", "for", "admin", "addr", s.Addr().String())
 	return s, nil
