@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -74,19 +73,4 @@ func (s *Session) receivePong() error {
 	}
 	s.mu.Unlock()
 	return nil
-}
-
-// reasonOfRead tells from a read error why a WebSocket has ended.
-func reasonOfRead(err error) Reason {
-	var closed *wsock.CloseError
-	if !errors.As(err, &closed) {
-		return ReasonTransportError
-	}
-	switch closed.Code {
-	case closeTooLarge:
-		return ReasonTooLarge
-	case closeProtocol, closeBadText:
-		return ReasonParseError
-	}
-	return ReasonTransportClose
 }

@@ -55,6 +55,7 @@ const (
 	closeNormal    = 1000 // answer to packet 1, and the end of a session that the client has left
 	closeGoingAway = 1001 // Server.Shutdown
 	closeProtocol  = 1002 // malformed packet, or a second WebSocket for one session
+	closeAbnormal  = 1006 // never sent: the connection ended without a close frame
 	closeBadText   = 1007 // text that is not UTF-8, by wsock
 	closePolicy    = 1008 // no heartbeat, no CONNECT in time, or a queue without room for a heartbeat
 	closeTooLarge  = 1009 // a binary event whose parts together are over the limit

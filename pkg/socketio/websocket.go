@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"signalling/pkg/wsock"
@@ -57,4 +58,21 @@ func (s *Session) packetOfFrame(op int, frame []byte) (packetIn, error) {
 		return packetIn{data: bytes.Clone(frame), binary: true}, nil
 	}
 	return packetIn{}, fmt.Errorf("%w: frame", errMalformed)
+}
+
+// reasonOfRead tells from a read error why a WebSocket has ended.
+func reasonOfRead(err error) Reason {
+	var closed *wsock.CloseError
+	if !errors.As(err, &closed) {
+		return ReasonTransportError
+	}
+	switch closed.Code {
+	case closeTooLarge:
+		return ReasonTooLarge
+	case closeProtocol, closeBadText:
+		return ReasonParseError
+	case closeAbnormal:
+		return ReasonTransportError
+	}
+	return ReasonTransportClose
 }
