@@ -1,0 +1,436 @@
+import { pause, type Backoff } from "./backoff.js";
+import { Commands, type Pending } from "./commands.js";
+import { abortable, Emitter, type Unsubscribe } from "./emitter.js";
+import { passes, SignallingError } from "./errors.js";
+import { Link, type WebSocketConstructor } from "./link.js";
+import type { Address, ClientEvents, ClientOptions, ClientState, CommandOptions, Room } from "./options.js";
+import { type Frame, type Operation, PROTOCOL, reconnectAfter } from "./protocol.js";
+import { Rooms } from "./rooms.js";
+
+/** Bytes that may wait in the socket. Signals beyond that are refused. */
+const MAX_WAITING = 4 << 20;
+/** Signals that are kept for the first listener. */
+const MAX_EARLY = 256;
+/** A connection that ended sooner than this, in ms, makes the pauses longer. */
+const STABLE = 5000;
+
+/**
+ * A client of the signalling server: one connection, made anew when it is lost. Rooms that the client was in are entered
+ * again after a reconnect, and those that it owned are created again.
+ */
+export class SignallingClient extends Emitter<ClientEvents> {
+  readonly #address: Address;
+  readonly #options: ClientOptions;
+  readonly #backoff: Backoff | undefined;
+  readonly #rooms = new Rooms();
+  readonly #commands = new Commands();
+  readonly #waiters = new Set<{ resolve(): void; reject(error: unknown): void }>();
+  readonly #online = () => this.#retryNow();
+  #state: ClientState = "idle";
+  #link: Link | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #id = "";
+  #maxMessage = Infinity;
+  #iceServers: RTCIceServer[] | undefined;
+  #attempt = 0;
+  #openedAt = 0;
+  #opened = 0;
+  #early: ClientEvents["signal"][] = [];
+
+  /** The address defaults to /ws on the page's own host. */
+  constructor(address?: Address, options: ClientOptions = {}) {
+    super();
+    this.#address = address ?? (() => new URL("/ws", location.href));
+    this.#options = options;
+    const { reconnect = true } = options;
+    if (reconnect) this.#backoff = { min: 500, max: 15_000, ...(reconnect === true ? {} : reconnect) };
+  }
+
+  /** The id by which other members know this client. Each connection has a new one; empty before the first. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** The rooms that the client is in now, by name. */
+  get rooms(): ReadonlyMap<string, Room> {
+    return this.#rooms.present;
+  }
+
+  /** ICE servers: those that the server gave, else those of the options. */
+  get iceServers(): RTCIceServer[] {
+    return this.#iceServers ?? this.#options.iceServers ?? [];
+  }
+
+  /**
+   * Connects. Resolves when there is a connection, which with `reconnect` may take many tries; rejects when the client is
+   * closed or the signal aborts the wait. Commands connect by themselves.
+   */
+  connect({ signal }: CommandOptions = {}): Promise<void> {
+    if (this.#state === "open") return Promise.resolve();
+    if (this.#state === "closed") return quiet(Promise.reject(closedError()));
+    if (signal?.aborted) return quiet(Promise.reject(signal.reason));
+    const opened = abortable<void>(signal, (resolve, reject) => {
+      const waiter = { resolve, reject };
+      this.#waiters.add(waiter);
+      return () => this.#waiters.delete(waiter);
+    });
+    if (this.#state === "idle") {
+      globalThis.addEventListener?.("online", this.#online);
+      void this.#dial();
+    }
+    return quiet(opened);
+  }
+
+  /** Creates the room and makes this client its owner. Rejects with `room-exists` if the name is taken. */
+  async createRoom(room: string, options: CommandOptions = {}): Promise<Room> {
+    await this.#command("room-create", { room }, options);
+    return this.#entered(room);
+  }
+
+  /** Joins the room. Rejects with `room-not-exists` if there is none. */
+  async joinRoom(room: string, options: CommandOptions = {}): Promise<Room> {
+    await this.#command("room-join", { room }, options);
+    return this.#entered(room);
+  }
+
+  /** Leaves the room, which ends it if this client owns it. Rejects with `not-in-room`. */
+  async leaveRoom(room: string, options: CommandOptions = {}): Promise<void> {
+    const lost = this.#rooms.forget(room);
+    if (lost && this.#state !== "open") {
+      this.emit("room-left", { room, kicked: false });
+      return;
+    }
+    try {
+      await this.#command("room-leave", { room }, options);
+    } catch (error) {
+      if (!(lost && error instanceof SignallingError && error.code === "not-in-room")) throw error;
+    }
+  }
+
+  /**
+   * Sends a signal, any JSON value, to another member. The server answers only what it cannot deliver: the promise rejects
+   * with `target-not-found` or `not-in-room`, and resolves when `signalGrace` has passed without that. Signals to one
+   * target arrive in the order of the calls, so there is no need to await one before the next, and a rejection that
+   * nobody handles is no unhandled one.
+   */
+  signal(room: string, targetId: string, data: unknown, { signal }: CommandOptions = {}): Promise<void> {
+    if (this.#state !== "open") {
+      return quiet(Promise.reject(new SignallingError("disconnected", "there is no connection", room)));
+    }
+    const args = { room, targetId, data: data ?? null };
+    return quiet(this.#send("signal-send", args, signal, false).then(() => {}));
+  }
+
+  /** Ends the connection and with it all memberships. Whatever waits is rejected with `closed`. */
+  close(): void {
+    this.#link?.close();
+    this.#finish(1000, "closed by this client");
+  }
+
+  override on<Name extends keyof ClientEvents>(
+    name: Name,
+    listener: (event: ClientEvents[Name]) => void,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Unsubscribe {
+    if (name === "signal" && this.#early.length) {
+      queueMicrotask(() => {
+        for (const event of this.#early.splice(0)) this.emit("signal", event);
+      });
+    }
+    return super.on(name, listener, options);
+  }
+
+  // --- the connection
+
+  async #dial(): Promise<void> {
+    this.#state = "connecting";
+    const state = () => this.#state; // it may change during an await
+    const url = await this.#url();
+    if (state() !== "connecting") return;
+    if (url instanceof SignallingError) return this.#down(1006, url.message);
+    const make = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+    if (!make) return this.#finish(1006, "there is no WebSocket here; give one in the options");
+    let link: Link;
+    try {
+      link = new Link(make, url, this.#options.protocols ?? [], {
+        frame: (frame, text) => this.#receive(frame, text),
+        end: (code, reason) => this.#down(code, reason),
+      });
+    } catch (error) {
+      return this.#finish(1006, String(error)); // no URL; trying again would not help
+    }
+    this.#link = link;
+    this.#timer = setTimeout(() => link.drop("connecting took too long"), this.#options.connectTimeout ?? 10_000);
+  }
+
+  async #url(): Promise<string | SignallingError> {
+    try {
+      const address = typeof this.#address === "function" ? await this.#address() : this.#address;
+      return String(address).replace(/^http/, "ws");
+    } catch (error) {
+      return new SignallingError("disconnected", `no address: ${error}`);
+    }
+  }
+
+  #welcome(frame: Frame): void {
+    if ((frame.protocol ?? PROTOCOL) !== PROTOCOL) {
+      this.#link?.close();
+      return this.#finish(1002, `the server speaks protocol ${frame.protocol}, this client ${PROTOCOL}`);
+    }
+    clearTimeout(this.#timer);
+    const reconnected = this.#opened++ > 0;
+    this.#state = "open";
+    this.#openedAt = Date.now();
+    this.#id = frame.clientId ?? "";
+    this.#maxMessage = frame.maxMessageBytes ?? Infinity;
+    this.#iceServers = frame.iceServers;
+    // What waited for an answer is asked again, in its order, before anything else.
+    for (const [id, pending] of this.#commands.all()) {
+      if (pending.abandoned) this.#commands.take(id);
+      else this.#transmit(id, pending);
+    }
+    this.emit("open", { clientId: this.#id, reconnected });
+    for (const waiter of [...this.#waiters]) waiter.resolve();
+    for (const [room, owned] of this.#rooms.lost) void this.#restore(room, owned);
+  }
+
+  #down(code: number, reason: string): void {
+    clearTimeout(this.#timer);
+    this.#link = undefined;
+    if (this.#state === "open") {
+      if (Date.now() - this.#openedAt > STABLE) this.#attempt = 0;
+      this.#rooms.lose(this.#id);
+      this.#early = [];
+    }
+    this.#interrupt();
+    if (!this.#backoff || !reconnectAfter(code)) return this.#finish(code, reason);
+    const delay = pause(this.#backoff, this.#attempt);
+    this.#state = "waiting";
+    this.#timer = setTimeout(() => void this.#dial(), delay);
+    this.emit("down", { code, reason, attempt: ++this.#attempt, delay });
+  }
+
+  /** Settles what the end of a connection settles. Joins and creates stay: a new connection is in no room. */
+  #interrupt(): void {
+    for (const [id, pending] of this.#commands.all()) {
+      clearTimeout(pending.timer);
+      if (pending.op === "room-leave") {
+        this.#commands.take(id);
+        this.#rooms.forget(pending.room);
+        pending.resolve({ event: "room-left" });
+        this.emit("room-left", { room: pending.room, kicked: false });
+      } else if (pending.op === "signal-send" || pending.restore || pending.abandoned) {
+        this.#commands.take(id);
+        pending.reject(new SignallingError("disconnected", "the connection was lost", pending.room));
+      }
+    }
+  }
+
+  #finish(code: number, reason: string): void {
+    if (this.#state === "closed") return;
+    clearTimeout(this.#timer);
+    globalThis.removeEventListener?.("online", this.#online);
+    this.#state = "closed";
+    this.#link = undefined;
+    this.#early = [];
+    this.#rooms.clear();
+    const error = closedError(reason);
+    for (const [id, pending] of this.#commands.all()) {
+      this.#commands.take(id);
+      pending.reject(error);
+    }
+    for (const waiter of [...this.#waiters]) waiter.reject(error);
+    this.emit("closed", { code, reason });
+  }
+
+  #retryNow(): void {
+    if (this.#state !== "waiting") return;
+    clearTimeout(this.#timer);
+    void this.#dial();
+  }
+
+  /** Gets back into a room after a reconnect, as its owner if it was this client's. */
+  async #restore(room: string, owned: boolean): Promise<void> {
+    const connection = this.#opened;
+    const until = Date.now() + (this.#options.restoreTimeout ?? 30_000);
+    const wanted = () => this.#state === "open" && this.#opened === connection && this.#rooms.lost.has(room);
+    for (let attempt = 0; wanted(); attempt++) {
+      try {
+        await this.#reenter(room, owned);
+        return;
+      } catch (error) {
+        if (!wanted()) return;
+        const failure = error as SignallingError;
+        const again = passes(failure) || ["room-not-exists", "room-full"].includes(failure.code);
+        if (!again || Date.now() > until) {
+          this.#rooms.forget(room);
+          this.emit("room-gone", { room, error: failure });
+          return;
+        }
+      }
+      await new Promise((resume) => setTimeout(resume, pause({ min: 200, max: 2000 }, attempt)));
+    }
+  }
+
+  async #reenter(room: string, owned: boolean): Promise<void> {
+    if (owned) {
+      try {
+        await this.#send("room-create", { room }, undefined, true);
+        return;
+      } catch (error) {
+        if (!(error instanceof SignallingError && error.code === "room-exists")) throw error;
+        // Somebody was faster, or it is the own dead connection's still. In the latter case the room is closed soon.
+      }
+    }
+    await this.#send("room-join", { room }, undefined, true);
+  }
+
+  // --- commands
+
+  async #command(op: Operation, args: { room: string }, { signal }: CommandOptions): Promise<Frame> {
+    if (this.#state !== "open") await this.connect({ signal });
+    return this.#send(op, args, signal, false);
+  }
+
+  #send(
+    op: Operation,
+    args: { room: string; targetId?: string; data?: unknown },
+    signal: AbortSignal | undefined,
+    restore: boolean,
+  ): Promise<Frame> {
+    return this.#commands.add(op, args, signal, restore, (id, pending) => {
+      if (pending.text.length * 3 > this.#maxMessage && bytes(pending.text) > this.#maxMessage) {
+        throw new SignallingError("too-large", `longer than ${this.#maxMessage} bytes`, args.room);
+      }
+      if (op === "signal-send" && this.#link && this.#link.waiting > MAX_WAITING) {
+        throw new SignallingError("rate-limited", "too much waits to be sent", args.room);
+      }
+      if (this.#state === "open") this.#transmit(id, pending);
+      else if (this.#state === "closed") throw closedError();
+    });
+  }
+
+  #transmit(id: number, pending: Pending): void {
+    const { answerTimeout = 15_000, signalGrace = 1000 } = this.#options;
+    pending.timer =
+      pending.op === "signal-send"
+        ? setTimeout(() => this.#commands.take(id)?.resolve({ event: "" }), signalGrace)
+        : setTimeout(() => this.#overdue(id), answerTimeout);
+    this.#write(pending.text);
+  }
+
+  /** The server answers within seconds, if only `unavailable`. Without that the connection is dead. */
+  #overdue(id: number): void {
+    const pending = this.#commands.take(id);
+    pending?.reject(new SignallingError("timeout", "no answer came in time", pending.room));
+    this.#link?.drop("no answer came in time");
+  }
+
+  #write(text: string): void {
+    this.#link?.send(text);
+    if (this.heard("frame")) this.emit("frame", { direction: "out", text });
+  }
+
+  #entered(room: string): Room {
+    const entry = this.#rooms.present.get(room);
+    if (!entry) throw new SignallingError("not-in-room", "the room was closed at once", room);
+    return entry;
+  }
+
+  // --- messages of the server
+
+  #receive(frame: Frame, text: string): void {
+    if (this.heard("frame")) this.emit("frame", { direction: "in", text });
+    if (this.#state !== "open") {
+      if (frame.event === "welcome") this.#welcome(frame);
+      return;
+    }
+    const { room = "", clientId = "" } = frame;
+    switch (frame.event) {
+      case "room-created":
+      case "room-joined":
+        return this.#enter(frame, this.#commands.take(frame.id));
+      case "room-left":
+        return this.#leave(room, frame, this.#commands.take(frame.id));
+      case "client-joined":
+        if (this.#rooms.present.get(room)?.members.add(clientId)) this.emit("client-joined", { room, clientId });
+        return;
+      case "client-left":
+        if (this.#rooms.present.get(room)?.members.delete(clientId)) this.emit("client-left", { room, clientId });
+        return;
+      case "signal-receive":
+        return this.#signalled({ room, senderId: frame.senderId ?? "", data: frame.data });
+      case "room-exists":
+      case "room-not-exists":
+      case "not-in-room":
+      case "target-not-found":
+        return this.#refused(new SignallingError(frame.event, words[frame.event], room), frame.id);
+      case "error":
+        return this.#refused(new SignallingError(frame.code ?? "internal", frame.message ?? "", frame.room), frame.id);
+    }
+  }
+
+  #enter(frame: Frame, pending: Pending | undefined): void {
+    const name = frame.room ?? "";
+    const created = frame.event === "room-created";
+    if (pending?.abandoned && !this.#rooms.present.has(name) && !this.#commands.concerns(name)) {
+      return this.#write(JSON.stringify({ event: "room-leave", room: name }));
+    }
+    const room = this.#rooms.enter(name, created ? this.#id : (frame.ownerId ?? ""), frame.clients ?? []);
+    pending?.resolve(frame);
+    this.emit("room-joined", { room, created, restored: pending?.restore ?? false });
+  }
+
+  #leave(name: string, frame: Frame, pending: Pending | undefined): void {
+    const kicked = frame.kicked === true;
+    const restore = kicked && this.#rooms.ownedBefore(name);
+    const known = this.#rooms.present.has(name);
+    if (kicked && known) this.#rooms.kick(name);
+    else this.#rooms.present.delete(name);
+    this.#early = this.#early.filter((event) => event.room !== name);
+    pending?.resolve(frame);
+    if (restore) {
+      // The room of this client's former connection has ended with it. Now the name is free.
+      this.#rooms.lost.set(name, true);
+      void this.#restore(name, true);
+    } else if (known) {
+      this.emit("room-left", { room: name, kicked });
+    }
+  }
+
+  #signalled(event: ClientEvents["signal"]): void {
+    if (this.heard("signal") && !this.#early.length) this.emit("signal", event);
+    else if (this.#early.length < MAX_EARLY) this.#early.push(event);
+  }
+
+  #refused(error: SignallingError, id: number | undefined): void {
+    const pending = this.#commands.take(id);
+    if (pending) pending.reject(error);
+    else this.emit("error", error);
+  }
+}
+
+const words = {
+  "room-exists": "a room of this name exists already",
+  "room-not-exists": "there is no room of this name",
+  "not-in-room": "this client is not in the room",
+  "target-not-found": "the target is not in the room",
+};
+
+function closedError(reason = "the client is closed"): SignallingError {
+  return new SignallingError("closed", reason);
+}
+
+function bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/** Keeps a rejection that nobody handles from being reported. Who awaits the promise still gets it. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,90 @@
+import { abortable } from "./emitter.js";
+import { SignallingError } from "./errors.js";
+import type { Frame, Operation } from "./protocol.js";
+
+/** A command that waits for its answer. */
+export interface Pending {
+  readonly op: Operation;
+  readonly room: string;
+  readonly text: string;
+  /** It enters a room again after a reconnect. */
+  readonly restore: boolean;
+  /** Nobody waits for it any more; if it enters a room, that is to be undone. */
+  abandoned: boolean;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  resolve(answer: Frame): void;
+  reject(error: unknown): void;
+}
+
+/** Commands that wait at most. The server takes no more than 64 at once, and the network holds the others. */
+const MAX_PENDING = 4096;
+
+/** The commands on their way. */
+export class Commands {
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+
+  /** Registers a command. `sent` is called at once, with what is to be sent. The promise is the answer. */
+  add(
+    op: Operation,
+    args: { room: string; targetId?: string; data?: unknown },
+    signal: AbortSignal | undefined,
+    restore: boolean,
+    sent: (id: number, pending: Pending) => void,
+  ): Promise<Frame> {
+    return abortable(signal, (resolve, reject) => {
+      if (this.#pending.size >= MAX_PENDING) {
+        reject(new SignallingError("rate-limited", "too many commands wait for their answers", args.room));
+        return () => {};
+      }
+      const id = ++this.#lastId;
+      const pending: Pending = {
+        op,
+        room: args.room,
+        text: "",
+        restore,
+        abandoned: false,
+        timer: undefined,
+        resolve,
+        reject,
+      };
+      try {
+        (pending as { text: string }).text = JSON.stringify({ event: op, id, ...args });
+        this.#pending.set(id, pending);
+        sent(id, pending);
+      } catch (error) {
+        this.#pending.delete(id);
+        reject(error);
+      }
+      return () => this.#ended(id, pending);
+    });
+  }
+
+  /** The promise has settled. An answer that is still to come may have to be undone. */
+  #ended(id: number, pending: Pending): void {
+    if (!this.#pending.has(id)) return;
+    if (pending.op === "room-create" || pending.op === "room-join") pending.abandoned = true;
+    else this.take(id);
+  }
+
+  /** Removes and returns the command with this id. */
+  take(id: number | undefined): Pending | undefined {
+    const pending = this.#pending.get(id!);
+    if (pending) {
+      clearTimeout(pending.timer);
+      this.#pending.delete(id!);
+    }
+    return pending;
+  }
+
+  /** Whether somebody waits for an answer about this room. */
+  concerns(room: string): boolean {
+    for (const p of this.#pending.values()) if (p.room === room && !p.abandoned) return true;
+    return false;
+  }
+
+  /** All that wait, in the order in which they were sent. */
+  all(): [number, Pending][] {
+    return [...this.#pending];
+  }
+}

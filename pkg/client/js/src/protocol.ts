@@ -1,0 +1,47 @@
+// What travels on the native door (api/PROTOCOL.md, part 1).
+
+/** Version of the protocol that this client speaks. */
+export const PROTOCOL = 1;
+
+/** Subprotocol that the client offers to the server (RFC 6455 section 1.9). */
+export const SUBPROTOCOL = "signalling.v1";
+
+/** What the server's `error` event says to programs. The list is closed. */
+export type ErrorCode =
+  | "bad-request"
+  | "unauthorized"
+  | "forbidden"
+  | "rate-limited"
+  | "too-large"
+  | "room-full"
+  | "unavailable"
+  | "internal";
+
+export type Operation = "room-create" | "room-join" | "room-leave" | "signal-send";
+
+/** Any message of the server. Which fields are there depends on the event. */
+export interface Frame {
+  event: string;
+  id?: number;
+  room?: string;
+  clientId?: string;
+  ownerId?: string;
+  clients?: string[];
+  kicked?: boolean;
+  senderId?: string;
+  targetId?: string;
+  data?: unknown;
+  code?: ErrorCode;
+  message?: string;
+  protocol?: number;
+  maxMessageBytes?: number;
+  iceServers?: RTCIceServer[];
+}
+
+/** Close codes after which the server does not want the same client back. Any other end is the network's or passes. */
+const FINAL = new Set([1000, 1002, 1007, 1009]);
+
+/** Whether a client whose connection ended with this WebSocket close code should connect again. */
+export function reconnectAfter(closeCode: number): boolean {
+  return !FINAL.has(closeCode);
+}
