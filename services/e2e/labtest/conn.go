@@ -29,6 +29,7 @@ type Conn struct {
 	t      testing.TB
 	ws     *websocket.Conn
 	frames chan string
+	pongs  chan string
 	mu     sync.Mutex // guards writing
 	end    error      // why it ended; readable when frames is closed
 }
@@ -66,7 +67,11 @@ func OpenUnread(t testing.TB, url string, dialer *websocket.Dialer) *Conn {
 		t.Fatalf("connecting to %s: %v", url, err)
 	}
 	_ = resp.Body.Close()
-	c := &Conn{t: t, ws: ws, frames: make(chan string, 1<<16)}
+	c := &Conn{t: t, ws: ws, frames: make(chan string, 1<<16), pongs: make(chan string, 16)}
+	ws.SetPongHandler(func(data string) error {
+		c.pongs <- data
+		return nil
+	})
 	t.Cleanup(c.Abort)
 	return c
 }
@@ -154,6 +159,30 @@ func (c *Conn) writeFrame(first, last bool, data string) error {
 	return err
 }
 
+// SendRaw sends bytes that need not be a WebSocket frame.
+func (c *Conn) SendRaw(data string) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.ws.NetConn().SetWriteDeadline(time.Now().Add(Patience))
+	if _, err := c.ws.NetConn().Write([]byte(data)); err != nil {
+		c.t.Fatalf("sending: %v", err)
+	}
+}
+
+// ExpectPong waits for the answer to a ping.
+func (c *Conn) ExpectPong(data string) {
+	c.t.Helper()
+	select {
+	case got := <-c.pongs:
+		if got != data {
+			c.t.Fatalf("%s: pong %q, want %q", c.ID, got, data)
+		}
+	case <-time.After(Patience):
+		c.t.Fatalf("%s: no pong came", c.ID)
+	}
+}
+
 // Emit sends a command as its fields.
 func (c *Conn) Emit(fields J) {
 	c.t.Helper()
@@ -195,7 +224,7 @@ func (c *Conn) Expect(want ...J) {
 	c.t.Helper()
 	for _, w := range want {
 		got := c.Next()
-		if diff := cmp.Diff(plain(c.t, w), got, anyText); diff != "" {
+		if diff := cmp.Diff(plain(c.t, w), blur(w, got)); diff != "" {
 			c.t.Fatalf("%s: frame (-want +got):\n%s", c.ID, diff)
 		}
 	}
@@ -222,7 +251,15 @@ func plain(t testing.TB, want J) (fields J) {
 	return fields
 }
 
-var anyText = cmp.FilterValues(func(x, y string) bool { return x == AnyText && y != "" }, cmp.Ignore())
+// blur puts AnyText where it is wanted and some text is.
+func blur(want, got J) J {
+	for name, value := range want {
+		if text, ok := got[name].(string); ok && value == AnyText && text != "" {
+			got[name] = AnyText
+		}
+	}
+	return got
+}
 
 // fence is a room that never exists.
 const fence = "no room has this name"

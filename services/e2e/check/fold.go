@@ -1,0 +1,217 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	api "signalling/api/client"
+)
+
+// Seen is one thing that a client received.
+type Seen struct {
+	Event api.Event
+	// Answer says that it answers a command other than signal-send.
+	Answer bool
+}
+
+// History is all that one client received, in order.
+type History struct {
+	Client string
+	Seen   []Seen
+	// Ended says that the client's connection ended, and with it what it could see.
+	Ended bool
+}
+
+// Change is one entry in a room's log.
+type Change struct {
+	Joined bool // else it left
+	Client string
+}
+
+// String implements fmt.Stringer.
+func (c Change) String() string {
+	if c.Joined {
+		return "+" + c.Client
+	}
+	return "-" + c.Client
+}
+
+// End says how a Stint ended.
+type End string
+
+// The ends of a stint.
+const (
+	Open    End = "open"    // it has not ended
+	Left    End = "left"    // by the client's own leave
+	Kicked  End = "kicked"  // the room was closed
+	Dropped End = "dropped" // the client's connection ended
+)
+
+// Stint is one client's time in a room, from its room-created or room-joined to its end.
+type Stint struct {
+	Client, Room, Owner string
+	// Before are the members that were there, in join order; none for the owner.
+	Before []string
+	Log    []Change
+	End    End
+}
+
+// Members are all members as the client knows them, itself included, in join order.
+func (s *Stint) Members() []string { return apply(append(slices.Clone(s.Before), s.Client), s.Log) }
+
+// apply returns the members after some changes.
+func apply(members []string, log []Change) []string {
+	for _, c := range log {
+		if c.Joined {
+			members = append(members, c.Client)
+		} else if i := slices.Index(members, c.Client); i >= 0 {
+			members = slices.Delete(members, i, i+1)
+		}
+	}
+	return members
+}
+
+// Fold follows one client through its rooms. The stints are in the order of their beginnings.
+func Fold(h History) (stints []*Stint, violations []string) {
+	f := folder{client: h.Client, open: map[string]*Stint{}}
+	for i, seen := range h.Seen {
+		if problem := f.step(seen); problem != "" {
+			violations = append(violations, fmt.Sprintf("%s, event %d (%s): %s", h.Client, i, describe(seen.Event), problem))
+		}
+	}
+	for _, s := range f.stints {
+		if s.End == Open && h.Ended {
+			s.End = Dropped
+		}
+	}
+	return f.stints, violations
+}
+
+func describe(e api.Event) string { return string(api.AppendObject(nil, e, nil)) }
+
+type folder struct {
+	client string
+	open   map[string]*Stint // by room
+	stints []*Stint
+}
+
+func (f *folder) step(seen Seen) string {
+	switch e := seen.Event.(type) {
+	case *api.RoomCreated:
+		return f.begin(&Stint{Room: e.Room, Owner: f.client})
+	case *api.RoomJoined:
+		return f.joined(e)
+	case *api.RoomLeft:
+		return f.end(e, seen.Answer)
+	case *api.ClientJoined:
+		return f.change(e.Room, Change{true, e.ClientID})
+	case *api.ClientLeft:
+		return f.change(e.Room, Change{false, e.ClientID})
+	case *api.SignalReceive:
+		return f.signal(e)
+	case *api.NotInRoom:
+		// For a signal this can come late, when the client has joined again.
+		if seen.Answer && f.open[e.Room] != nil {
+			return "but it is a member"
+		}
+	case *api.RoomNotExists:
+		if f.open[e.Room] != nil {
+			return "but it is a member"
+		}
+	}
+	return ""
+}
+
+func (f *folder) begin(s *Stint) string {
+	if f.open[s.Room] != nil {
+		return "but it is a member already"
+	}
+	s.Client, s.End = f.client, Open
+	f.open[s.Room] = s
+	f.stints = append(f.stints, s)
+	return ""
+}
+
+func (f *folder) joined(e *api.RoomJoined) string {
+	if slices.Contains(e.Clients, f.client) {
+		return "it is told of itself"
+	}
+	if e.OwnerID != f.client && !slices.Contains(e.Clients, e.OwnerID) {
+		return "the owner is not in the room"
+	}
+	if twice := duplicate(e.Clients); twice != "" {
+		return twice + " is in it twice"
+	}
+	s := f.open[e.Room]
+	if s == nil {
+		if e.OwnerID == f.client {
+			return "it owns the room and was not in it"
+		}
+		return f.begin(&Stint{Room: e.Room, Owner: e.OwnerID, Before: e.Clients})
+	}
+	others := slices.DeleteFunc(s.Members(), func(id string) bool { return id == f.client })
+	if e.OwnerID != s.Owner || !slices.Equal(e.Clients, others) {
+		return fmt.Sprintf("but what it was told before is owner %s, others %v", s.Owner, others)
+	}
+	return ""
+}
+
+func (f *folder) end(e *api.RoomLeft, answer bool) string {
+	s := f.open[e.Room]
+	switch {
+	case s == nil:
+		return "but it is not a member"
+	case e.Kicked && s.Owner == f.client:
+		return "but it is the owner"
+	case answer == e.Kicked:
+		return "only the answer to its own leave is not kicked"
+	}
+	s.End = Left
+	if e.Kicked {
+		s.End = Kicked
+	}
+	delete(f.open, e.Room)
+	return ""
+}
+
+func (f *folder) change(room string, c Change) string {
+	s := f.open[room]
+	if s == nil {
+		return "but it is not a member"
+	}
+	there := slices.Contains(s.Members(), c.Client)
+	switch {
+	case c.Client == f.client:
+		return "it is told of itself"
+	case c.Joined && there:
+		return "but that one is a member already"
+	case !c.Joined && !there:
+		return "but that one is not a member"
+	case !c.Joined && c.Client == s.Owner:
+		return "the owner's leave closes the room"
+	}
+	s.Log = append(s.Log, c)
+	return ""
+}
+
+func (f *folder) signal(e *api.SignalReceive) string {
+	s := f.open[e.Room]
+	switch {
+	case s == nil:
+		return "but it is not a member"
+	case !slices.Contains(s.Members(), e.SenderID):
+		return "but the sender is not a member"
+	}
+	return ""
+}
+
+func duplicate(ids []string) string {
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			return id
+		}
+		seen[id] = true
+	}
+	return ""
+}
