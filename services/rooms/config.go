@@ -37,7 +37,8 @@ type Config struct {
 	DrainTimeout time.Duration `env:"ROOMS_DRAIN_TIMEOUT" envDefault:"5s" desc:"how long a stop may take"`
 }
 
-func (c Config) withDefaults() Config {
+// Defaults returns c with the defaults in place of zero values.
+func (c Config) Defaults() Config {
 	if c.AdminListen == "" {
 		c.AdminListen = "127.0.0.1:8082"
 	}
@@ -61,7 +62,7 @@ const minGatewayTimeout = 3 * time.Second
 
 // Validate reports settings that cannot work. Zero values count as the defaults.
 func (c Config) Validate() error {
-	c = c.withDefaults()
+	c = c.Defaults()
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {

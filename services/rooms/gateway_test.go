@@ -273,10 +273,13 @@ func (g *fakeGateway) eventsOf(room string, n int) []bus.Event {
 	return events
 }
 
-// told returns the number of resyncs for the partition.
-func (g *fakeGateway) told(partition int) (n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// asked waits until the gateway has been asked n times what it holds in the partition.
+func (g *fakeGateway) asked(partition, n int) {
+	g.t.Helper()
+	g.await("a question", func() bool { return g.questions(partition) >= n })
+}
+
+func (g *fakeGateway) questions(partition int) (n int) {
 	for _, r := range g.resyncs {
 		if r.Partition == partition {
 			n++

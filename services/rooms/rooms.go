@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,6 +15,7 @@ import (
 	"signalling/api/bus"
 	"signalling/pkg/admin"
 	"signalling/pkg/natsbus"
+	"signalling/pkg/settings"
 	"signalling/services/rooms/internal/engine"
 	"signalling/services/rooms/internal/ownership"
 	"signalling/services/rooms/internal/room"
@@ -42,13 +44,14 @@ type Service struct {
 	log      *slog.Logger
 	instance string
 	engine   *engine.Engine
+	nc       atomic.Pointer[nats.Conn]
 }
 
-// New returns a service that Run starts. An error means that a setting is wrong.
+// New returns a service that Run starts. Its error wraps settings.ErrInvalid.
 func New(cfg Config, opts Options) (*Service, error) {
-	cfg = cfg.withDefaults()
+	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rooms: %w: %w", settings.ErrInvalid, err)
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -56,9 +59,8 @@ func New(cfg Config, opts Options) (*Service, error) {
 	s := &Service{cfg: cfg, opts: opts, instance: bus.NewID()}
 	s.log = opts.Logger.With("instance", s.instance)
 	s.engine = engine.New(engine.Options{
-		Instance: s.instance,
-		Logger:   s.log,
-		// #nosec G115 -- not before 1970
+		Instance:       s.instance,
+		Logger:         s.log,
 		Ownership:      ownership.NewStatic(uint64(time.Now().UnixMilli())),
 		Fresh:          opts.Fresh,
 		Limits:         room.Limits{MembersPerRoom: cfg.MaxMembers},
@@ -76,12 +78,15 @@ func (s *Service) Instance() string { return s.instance }
 // be called once.
 func (s *Service) Run(ctx context.Context) error {
 	nc, closed, err := s.connect(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	switch {
+	case ctx.Err() != nil && nc == nil:
+		return nil // stopped before it could begin
+	case errors.Is(err, natsbus.ErrConfig):
+		return fmt.Errorf("rooms: %w: %w", settings.ErrInvalid, err)
+	case err != nil:
 		return fmt.Errorf("rooms: %w", err)
 	}
+	s.nc.Store(nc)
 	defer func() {
 		nc.Close()
 		<-closed
@@ -140,16 +145,30 @@ func (s *Service) startAdmin(nc *nats.Conn) (*admin.Server, error) {
 		return nil, fmt.Errorf("rooms: %w", err)
 	}
 	adm.AddCheck("nats", func(context.Context) error { return natsbus.Ready(nc) })
-	adm.AddCheck("partitions", s.Ready)
+	adm.AddCheck("partitions", s.serves)
 	return adm, nil
 }
 
-// ErrRecovering is what Ready returns while partitions do not serve yet.
+// ErrRecovering is wrapped by what Ready returns while partitions do not serve yet.
 var ErrRecovering = errors.New("partitions do not serve yet")
 
-// Ready reports whether the service serves all partitions that it owns: nil, ErrRecovering, or another error if it does
-// not run. It returns when ctx ends at the latest.
+// ErrNotRunning is what Ready returns before Run has begun.
+var ErrNotRunning = errors.New("not running")
+
+// Ready reports whether the service is connected and serves all partitions that it owns: nil, or an error that says why
+// not. It returns when ctx ends at the latest.
 func (s *Service) Ready(ctx context.Context) error {
+	nc := s.nc.Load()
+	if nc == nil {
+		return ErrNotRunning
+	}
+	if err := natsbus.Ready(nc); err != nil {
+		return err
+	}
+	return s.serves(ctx)
+}
+
+func (s *Service) serves(ctx context.Context) error {
 	stats, err := s.engine.Stats(ctx)
 	if err != nil {
 		return err

@@ -126,6 +126,9 @@ func (e *Engine) Run(ctx context.Context, nc *nats.Conn, drain time.Duration) er
 	if err := e.listen(); err != nil {
 		return fmt.Errorf("subscribing: %w", err)
 	}
+	if err := e.firstGrants(); err != nil {
+		return fmt.Errorf("subscribing: %w", err)
+	}
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	for {
@@ -148,6 +151,20 @@ func (e *Engine) Run(ctx context.Context, nc *nats.Conn, drain time.Duration) er
 			e.begin()
 		case <-ctx.Done():
 			e.drain(drain)
+			return nil
+		}
+	}
+}
+
+// firstGrants takes what is granted already, so that nobody sees the engine without its partitions.
+func (e *Engine) firstGrants() error {
+	for {
+		select {
+		case g := <-e.opts.Ownership.Grants():
+			if err := e.granted(g); err != nil {
+				return err
+			}
+		default:
 			return nil
 		}
 	}

@@ -70,7 +70,9 @@ func (e *Engine) freshStart(reason string) {
 		if !p.until.IsZero() {
 			p.until, doubt = e.now, true
 		}
-		e.askAll(p)
+		if !first || p.recovery != nil { // else nobody has been told anything yet
+			e.askAll(p)
+		}
 	}
 	if doubt {
 		e.opts.Ownership.Doubt()
