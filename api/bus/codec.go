@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"signalling/api/internal/jsonscan"
 )
@@ -24,6 +25,7 @@ type codec struct {
 	members []field
 	at      int
 	err     error
+	member  func(name, value []byte) error // appends to members
 }
 
 type field struct{ name, value []byte }
@@ -31,23 +33,39 @@ type field struct{ name, value []byte }
 // message is any message of this package that is one JSON object.
 type message interface{ fields(c *codec) }
 
+// pooled codecs are kept for reuse: one would be allocated for each message otherwise.
+var pooled = sync.Pool{New: func() any {
+	c := new(codec)
+	c.member = func(name, value []byte) error {
+		c.members = append(c.members, field{name, value})
+		return nil
+	}
+	return c
+}}
+
+func (c *codec) release() {
+	clear(c.members)
+	c.dst, c.members, c.at, c.err = nil, c.members[:0], 0, nil
+	pooled.Put(c)
+}
+
 func appendMessage[M message](dst []byte, m M) []byte {
-	c := codec{dst: append(dst, '{')}
-	m.fields(&c)
-	return append(c.dst, '}')
+	c := pooled.Get().(*codec)
+	c.reading, c.dst = false, append(dst, '{')
+	m.fields(c)
+	dst = append(c.dst, '}')
+	c.release()
+	return dst
 }
 
 func decodeMessage[M message](text []byte, m M) error {
-	var room [14]field
-	c := codec{reading: true, members: room[:0]}
-	err := jsonscan.Object(text, func(name, value []byte) error {
-		c.members = append(c.members, field{name, value})
-		return nil
-	})
-	if err != nil {
+	c := pooled.Get().(*codec)
+	defer c.release()
+	c.reading = true
+	if err := jsonscan.Object(text, c.member); err != nil {
 		return err
 	}
-	m.fields(&c)
+	m.fields(c)
 	return c.err
 }
 

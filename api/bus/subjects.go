@@ -121,9 +121,8 @@ func ResyncOneSubject(gateway string) string { return gatewayPrefix + gateway + 
 // GatewaySubject takes a subject apart that is addressed to a gateway: kind is "ans", "sig", "ack", "ping" or "resync", rest what follows it.
 func GatewaySubject(subject string) (kind, rest string) {
 	s := strings.TrimPrefix(subject, gatewayPrefix)
-	if i := strings.IndexByte(s, '.'); i >= 0 {
-		kind, rest, _ = strings.Cut(s[i+1:], ".")
-	}
+	_, s, _ = strings.Cut(s, ".")
+	kind, rest, _ = strings.Cut(s, ".")
 	return kind, rest
 }
 
