@@ -19,6 +19,8 @@ type Config struct {
 
 	Polling bool `env:"GATEWAY_POLLING" envDefault:"true" desc:"let Socket.IO clients in by HTTP long-polling, their default; needs a load balancer that sends all requests of a client to one gateway"`
 
+	Demo bool `env:"GATEWAY_DEMO" envDefault:"false" desc:"serve a page at / on which people call each other, to try the server out"`
+
 	MaxMessage     settings.Size `env:"GATEWAY_MAX_MESSAGE" envDefault:"256KiB" desc:"longest message taken from a client"`
 	PingInterval   time.Duration `env:"GATEWAY_PING_INTERVAL" envDefault:"25s" desc:"time between two pings to a client"`
 	PingTimeout    time.Duration `env:"GATEWAY_PING_TIMEOUT" envDefault:"20s" desc:"how long after a ping a client must have been heard"`

@@ -16,8 +16,10 @@ import (
 
 	"signalling/api/client"
 	"signalling/pkg/admin"
+	"signalling/pkg/client/js"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
+	"signalling/services/gateway/internal/demo"
 	"signalling/services/gateway/internal/door"
 	"signalling/services/gateway/internal/hub"
 )
@@ -28,7 +30,7 @@ type Options struct {
 	Logger *slog.Logger
 	// InProcess, if set, is the NATS server in this process, and the NATS settings are not used.
 	InProcess nats.InProcessConnProvider
-	// Root, if set, answers requests for everything but the doors.
+	// Root, if set, answers requests for everything but the doors and the browser SDK, in place of the demo page.
 	Root http.Handler
 }
 
@@ -119,15 +121,27 @@ func (g *Gateway) listen(root http.Handler) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", g.native)
 	mux.Handle("/socket.io/", g.sio)
-	if root != nil {
-		mux.Handle("/", root)
-	}
+	g.handlePages(mux, root)
 	g.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), // TLS and header noise of strangers
 	}
 	g.log.Info("listening", "for", "clients", "addr", g.Addr().String(), "gateway", g.hub.ID())
 	return nil
+}
+
+// handlePages adds what browsers load: the SDK, and the demo page or what the program gives in its place.
+func (g *Gateway) handlePages(mux *http.ServeMux, root http.Handler) {
+	sdk := js.Handler()
+	for _, path := range js.Paths {
+		mux.Handle("GET "+path, sdk)
+	}
+	if root == nil && g.cfg.Demo {
+		root = demo.Handler()
+	}
+	if root != nil {
+		mux.Handle("/", root)
+	}
 }
 
 // Addr is the address of the client doors.

@@ -3,16 +3,19 @@ module signalling/services/gateway
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
+	github.com/gorilla/websocket v1.5.3
 	github.com/nats-io/nats.go v1.55.0
+	go.uber.org/goleak v1.3.0
 	signalling/api v0.0.0
 	signalling/pkg v0.0.0
+	signalling/pkg/client v0.0.0
 )
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
-	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect
@@ -27,4 +30,5 @@ require (
 replace (
 	signalling/api => ../../api
 	signalling/pkg => ../../pkg
+	signalling/pkg/client => ../../pkg/client
 )

@@ -22,9 +22,10 @@ type Config struct {
 	Rooms   rooms.Config
 }
 
-// Defaults are the settings that differ from those of the separate services: everything on loopback, NATS embedded, and
-// one admin address for both.
+// Defaults are the settings that differ from those of the separate services: everything on loopback, NATS embedded,
+// one admin address for both, and the demo page on.
 var Defaults = map[string]string{
+	"GATEWAY_DEMO":       "true",
 	"GATEWAY_LISTEN":     "127.0.0.1:8080",
 	"ROOMS_ADMIN_LISTEN": "",
 	"NATS_URL":           "",
@@ -34,7 +35,7 @@ var Defaults = map[string]string{
 type Options struct {
 	// Logger receives the log; nil means slog.Default().
 	Logger *slog.Logger
-	// Root, if set, answers requests for everything but the doors.
+	// Root, if set, answers requests for everything but the doors and the browser SDK, in place of the demo page.
 	Root http.Handler
 }
 

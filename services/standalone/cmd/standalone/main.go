@@ -13,8 +13,9 @@ import (
 const banner = `
 The signalling server is running.
 
-  WebSocket   ws://%s/ws
-  Try it      make example        two WebRTC peers meet in a room and exchange a message
+  Try it      http://%[1]s/        open it twice, or share the link, and talk
+  WebSocket   ws://%[1]s/ws
+  Two peers   make example        two WebRTC peers meet in a room and exchange a message
   Settings    environment variables: see README.md, or run this program with --help
 
 Interrupt (Ctrl-C) to stop.

@@ -1,0 +1,321 @@
+// The page: what happens when a button is pressed, and when the server says something.
+import { SignallingClient } from "./client.mjs";
+import { Call } from "./call.js";
+import { $, el, forget, notify, say, tabs } from "./dom.js";
+import { inspect } from "./inspector.js";
+import { Media } from "./media.js";
+import { deviceFault, endings, lost, refusal } from "./messages.js";
+
+/** Lines that the chat keeps. */
+const MAX_LINES = 500;
+
+const client = new SignallingClient();
+const media = new Media(() => mediaChanged());
+const drawFrames = inspect(client);
+let call = null; // the Call, while there is one
+let lostAt = 0;
+let unread = 0;
+let changingIds = false; // everybody gets a new id after a reconnect, and nobody has really gone
+
+// --- the connection to the server
+
+client.on("open", ({ reconnected }) => {
+  status("open", "Connected");
+  forget("connection");
+  if (reconnected && !call) say("Connected again.");
+});
+client.on("down", ({ code, delay, attempt }) => {
+  if (call && !lostAt) lostAt = Date.now();
+  const seconds = Math.max(1, Math.round(delay / 1000));
+  status("down", attempt > 1 ? `Offline, next try in ${seconds} s` : "Reconnecting…");
+  if (attempt > 1) return; // told already
+  const still = call ? " Your call goes on; people cannot come or go until it is back." : "";
+  notify("warning", "connection", `${lost(code)} Trying again by itself.${still}`);
+  if (call) line(lost(code));
+});
+client.on("closed", ({ reason }) => {
+  status("down", "Offline");
+  notify("error", "connection", `The connection to the server has ended: ${reason}.`, {
+    label: "Reload",
+    run: () => location.reload(),
+  });
+});
+client.on("room-joined", ({ room, created, restored }) => {
+  if (!restored) return;
+  if (call && call.room !== room.name) return void client.leaveRoom(room.name).catch(() => {});
+  changingIds = true;
+  queueMicrotask(() => (changingIds = false));
+  forget("call");
+  if (!call) startCall(room.name);
+  const others = room.clients.length;
+  const who = others === 0 ? "nobody else is here yet" : others === 1 ? "1 other is here" : `${others} others are here`;
+  const away = lostAt ? ` after ${Math.max(1, Math.round((Date.now() - lostAt) / 1000))} s` : "";
+  lostAt = 0;
+  line(created ? `Connected again${away}. You own the room, so it was opened again; ${who}.` : `Back in the room${away}; ${who}.`);
+  entered();
+});
+client.on("room-gone", ({ room }) => {
+  if (!call) notify("warning", "call", endings.gone, again("Create it again", room, "create"));
+});
+client.on("error", (error) => {
+  if (error.code !== "target-not-found" && error.code !== "not-in-room") notify("warning", "error", refusal(error, error.room));
+});
+void client.connect();
+
+function status(state, text) {
+  $("status").dataset.state = state;
+  $("status-text").textContent = text;
+}
+
+// --- entering and leaving a room
+
+$("enter").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void enter($("room").value.trim(), event.submitter?.value ?? "create");
+});
+
+async function enter(room, how) {
+  if (!room || call) return;
+  remember();
+  busy(true);
+  forget("call");
+  startCall(room, { hidden: true }); // its mesh listens before the first signal can come
+  try {
+    await (how === "create" ? client.createRoom(room) : client.joinRoom(room));
+  } catch (error) {
+    call.mesh.close();
+    const action = {
+      "room-exists": { label: "Join it", run: () => enter(room, "join") },
+      "room-not-exists": { label: "Create it", run: () => enter(room, "create") },
+    }[error.code];
+    notify("error", "call", refusal(error, room), action);
+    return;
+  } finally {
+    busy(false);
+  }
+  line(how === "create" ? `You created the room “${room}”. Copy its link to invite people.` : `You joined the room “${room}”.`);
+  showCall();
+  entered();
+  await begin();
+}
+
+function startCall(room, { hidden = false } = {}) {
+  const name = $("name").value.trim();
+  call = new Call(client, room, media, { name }, { chat, came, went, failed: console.warn, ended });
+  if (!hidden) {
+    showCall();
+    void begin();
+  }
+}
+
+/** Turns on what the person wants to begin with. */
+async function begin() {
+  if ($("with-microphone").checked && !media.microphone) await device("microphone", () => media.setMicrophone(true));
+  if (call && $("with-camera").checked && !media.camera) await device("camera", () => media.setCamera(true));
+  if (!call) media.stop(); // the room was closed meanwhile
+}
+
+function entered() {
+  call.entered();
+  $("leave-text").textContent = call.owned ? "End call" : "Leave";
+  $("leave").title = call.owned ? "You own the room: it is closed for everybody" : "";
+}
+
+function ended(reason) {
+  const { room } = call;
+  const shown = !$("call").hidden;
+  call = null;
+  if (!shown) return; // it never began
+  lostAt = 0;
+  media.stop();
+  line(endings[reason]);
+  const action = { kicked: ["Join again", "join"], gone: ["Create it again", "create"] }[reason];
+  if (reason !== "closed") {
+    notify(reason === "left" ? "info" : "warning", "call", endings[reason], action && again(action[0], room, action[1]));
+  }
+  $("call").hidden = $("where").hidden = true;
+  $("start").hidden = false;
+  document.body.dataset.view = "start";
+  document.title = "Signalling: a call in the browser";
+  $("room").value = room;
+  select("tab-inspector");
+  invite();
+  $("start-title").focus();
+}
+
+const again = (label, room, how) => ({ label, run: () => enter(room, how) });
+
+$("leave").addEventListener("click", () => {
+  client.leaveRoom(call.room).catch((error) => {
+    notify("error", "call", refusal(error, call?.room));
+    call?.mesh.close();
+  });
+});
+
+function showCall() {
+  $("start").hidden = true;
+  $("call").hidden = $("where").hidden = false;
+  document.body.dataset.view = "call";
+  $("room-name").textContent = call.room;
+  document.title = `${call.room}: a call`;
+  history.replaceState(null, "", link(call.room));
+  select("tab-chat");
+  mediaChanged();
+  $("call-title").focus();
+  say(`You are in the room ${call.room}.`);
+}
+
+function busy(on) {
+  for (const id of ["create", "join"]) $(id).disabled = on;
+  $("enter").ariaBusy = on;
+}
+
+// --- the link
+
+const link = (room) => `#room=${encodeURIComponent(room)}`;
+
+function invited() {
+  try {
+    return new URLSearchParams(location.hash.slice(1)).get("room") ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Fits the form to the link: who came by one wants to join, who did not wants to create. */
+function invite() {
+  const room = invited();
+  if (room && !call) $("room").value = room;
+  $("start-title").textContent = room ? "Join the call" : "Start a call";
+  $("start-hint").textContent = room
+    ? "You have a link to this room. Say how you want to come in."
+    : "Create a room, then send its link to the people you want to talk to.";
+  $("join").classList.toggle("primary", !!room);
+  $("create").classList.toggle("primary", !room);
+  // The first button is the one that Enter presses.
+  $(room ? "create" : "join").parentElement.append($(room ? "create" : "join"));
+}
+
+window.addEventListener("hashchange", () => {
+  if (call && invited() !== call.room) notify("info", "link", "You are in another room. Leave it, then open the link again.");
+  else invite();
+});
+
+$("share").addEventListener("click", async () => {
+  const url = new URL(link(call.room), location.href).href;
+  try {
+    await navigator.clipboard.writeText(url);
+    notify("info", "link", "The link is copied. Send it to whom you want to talk to.");
+  } catch {
+    notify("info", "link", `Copy this link: ${url}`); // pages by plain http may not use the clipboard
+  }
+});
+
+// --- devices
+
+const buttons = {
+  microphone: { on: () => media.audible, set: (on) => media.setMicrophone(on) },
+  camera: { on: () => !!media.camera, set: (on) => media.setCamera(on) },
+  screen: { on: () => !!media.screen, set: (on) => media.setScreen(on) },
+};
+for (const [what, { on, set }] of Object.entries(buttons)) {
+  $(what).addEventListener("click", () => device(what, () => set(!on())));
+}
+
+async function device(what, turn) {
+  forget(what);
+  $(what).disabled = true;
+  try {
+    await turn();
+  } catch (error) {
+    notify("warning", what, deviceFault(error, what));
+  } finally {
+    $(what).disabled = false;
+  }
+}
+
+function mediaChanged() {
+  for (const [what, { on }] of Object.entries(buttons)) $(what).setAttribute("aria-pressed", on());
+  call?.mediaChanged();
+}
+
+document.addEventListener("blocked", () => {
+  notify("info", "sound", "The browser waits for your word before it plays sound.", {
+    label: "Play",
+    run: () => document.querySelectorAll("video").forEach((video) => void video.play().catch(() => {})),
+  });
+}, true);
+
+// --- people and chat
+
+function came(person) {
+  line(`${person.title} is here.`);
+}
+
+function went(person) {
+  if (!changingIds) line(`${person.title} has gone.`);
+}
+
+function chat(person, text) {
+  line(text, person.title);
+  if (!$("panel-chat").hidden) return;
+  $("unread").textContent = ++unread;
+  $("unread").hidden = false;
+}
+
+$("say").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("text").value.trim();
+  if (!text || !call) return;
+  const others = call.people.size;
+  const reached = call.say(text);
+  line(text, "You", reached < others ? `reached ${reached} of ${others}` : "");
+  $("text").value = "";
+});
+
+/** Adds a line to the chat: somebody's, or, without a name, what happened. */
+function line(text, name = "", note = "") {
+  const log = $("log");
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  log.append(
+    el(
+      "li",
+      { class: name ? (name === "You" ? "said own" : "said") : "happened" },
+      name ? el("span", { class: "by", text: name }) : null,
+      el("span", { class: "text", text }),
+      el("span", { class: "muted small", text: note ? `${time} · ${note}` : time }),
+    ),
+  );
+  if (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+const select = tabs(document.querySelector("[role=tablist]"), (tab) => {
+  if (tab === "tab-chat") {
+    unread = 0;
+    $("unread").hidden = true;
+    $("log").scrollTop = $("log").scrollHeight;
+  }
+  if (tab === "tab-inspector") drawFrames();
+});
+
+// --- what the page remembers, on this device only
+
+function remember() {
+  try {
+    localStorage.setItem("name", $("name").value.trim());
+  } catch {
+    // A browser that keeps nothing works as well.
+  }
+}
+
+try {
+  $("name").value = localStorage.getItem("name") ?? "";
+} catch {
+  // As above.
+}
+$("room").value = `room-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
+document.body.dataset.view = "start";
+invite();
+select("tab-inspector");
