@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 
 	"signalling/api/bus"
 )
@@ -61,12 +62,9 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 func (e *Engine) stats() Stats {
 	c := &e.counters
 	s := Stats{
-		Instance: e.opts.Instance, Gateways: len(e.gateways), Commands: map[bus.Result]uint64{},
+		Instance: e.opts.Instance, Gateways: len(e.gateways), Commands: maps.Clone(c.commands),
 		Events: c.events, Announces: c.announces, Evictions: c.evictions, Recoveries: c.recoveries,
 		Malformed: c.malformed, Unsent: c.unsent,
-	}
-	for result, n := range c.commands {
-		s.Commands[result] = n
 	}
 	for _, p := range e.partitions {
 		if p == nil {

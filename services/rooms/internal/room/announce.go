@@ -1,6 +1,10 @@
 package room
 
-import "signalling/api/bus"
+import (
+	"slices"
+
+	"signalling/api/bus"
+)
 
 // Announce compares what a gateway holds with what is known here; a is the whole announcement, with the rooms of all its
 // parts. Members of the gateway that it does not hold any more are removed: the events tell, in the order to publish
@@ -59,12 +63,7 @@ func holds(ar *bus.AnnouncedRoom) func(client string) bool {
 				return true
 			}
 		}
-		for _, c := range ar.Unsettled {
-			if c == client {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(ar.Unsettled, client)
 	}
 }
 
