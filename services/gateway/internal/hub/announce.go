@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"signalling/api/bus"
@@ -10,6 +11,7 @@ import (
 type announcement struct {
 	full   bool
 	sentAt time.Time
+	parts  uint64 // of the correction that have come, without one missing
 }
 
 const (
@@ -17,19 +19,20 @@ const (
 	announceAgain = 2 * time.Second
 	// announceForget is when an announcement without a correction is forgotten.
 	announceForget = 30 * time.Second
-	// roomOverhead is about what an announced room costs in a message beside its strings.
-	roomOverhead = 200
+	// roomBytes and memberBytes are what an announced room and a member cost in a message beside their strings, and
+	// nameFactor what a byte of a name may take.
+	roomBytes   = 240
+	memberBytes = 60
+	nameFactor  = 6
 )
 
 // meet notes the epoch of a message. It returns false for the message of an owner that has been followed by another one.
-// A new owner knows only what it is told.
+// A new owner knows only what it is told, and one that does not know that it was followed learns it from an announcement.
 func (p *partition) meet(epoch uint64) bool {
-	if epoch > p.epoch {
-		if p.epoch != 0 {
-			p.announceSoon = true
-		}
-		p.epoch = epoch
+	if epoch != p.epoch && p.epoch != 0 {
+		p.announceSoon = true
 	}
+	p.epoch = max(p.epoch, epoch)
 	return epoch == p.epoch
 }
 
@@ -44,7 +47,7 @@ func (p *partition) announce(now time.Time, out *outbox) {
 	size := 0
 	for _, r := range p.rooms {
 		room := r.announced()
-		n := roomOverhead + len(room.Room)*2 + (len(room.Members)+len(room.Unsettled))*80
+		n := maxSize(&room)
 		if size+n > bus.MaxPartBytes && size > 0 {
 			p.sendPart(&a, out)
 			a.Part++
@@ -55,6 +58,18 @@ func (p *partition) announce(now time.Time, out *outbox) {
 	}
 	a.Last = true
 	p.sendPart(&a, out)
+}
+
+// maxSize bounds the encoded size of a room.
+func maxSize(a *bus.AnnouncedRoom) int {
+	n := roomBytes + nameFactor*len(a.Room) + len(a.Owner)
+	for i := range a.Members {
+		n += memberBytes + len(a.Members[i].Client)
+	}
+	for _, id := range a.Unsettled {
+		n += memberBytes + len(id)
+	}
+	return n
 }
 
 func (p *partition) sendPart(a *bus.Announce, out *outbox) {
@@ -97,6 +112,7 @@ func (r *replica) repairAgain(now time.Time, out *outbox) {
 	delete(p.announcements, r.repairing)
 	a := bus.Announce{Gateway: p.h.id, AsOf: p.asOf(), Seq: p.nextSeq(), Last: true, Epoch: p.epoch, Rooms: []bus.AnnouncedRoom{r.announced()}}
 	r.repairing = a.Seq
+	p.restless[r] = struct{}{}
 	p.announcements[a.Seq] = &announcement{sentAt: now}
 	p.sendPart(&a, out)
 }
@@ -105,13 +121,20 @@ func (r *replica) repairAgain(now time.Time, out *outbox) {
 func (p *partition) onCorrection(seq uint64, c *bus.Correction, out *outbox) {
 	a := p.announcements[seq]
 	if c.Retry || !p.meet(c.Epoch) {
-		a.sentAt = time.Now().Add(lastRetry - announceAgain) // the sweep announces again soon
+		a.again()
 		return
 	}
 	for i := range c.Rooms {
-		p.correct(&c.Rooms[i], out)
+		p.correct(seq, &c.Rooms[i], out)
 	}
-	if c.Last {
+	if c.Part == a.parts {
+		a.parts++
+	}
+	switch {
+	case !c.Last:
+	case a.parts <= c.Part:
+		a.again() // a part was lost
+	default:
 		delete(p.announcements, seq)
 		if p.announcing == seq {
 			p.announcing = 0
@@ -119,12 +142,21 @@ func (p *partition) onCorrection(seq uint64, c *bus.Correction, out *outbox) {
 	}
 }
 
-func (p *partition) correct(c *bus.CorrectedRoom, out *outbox) {
+// again makes the sweep announce once more, in a moment.
+func (a *announcement) again() {
+	pause := lastRetry/2 + rand.N(lastRetry) // #nosec G404 -- jitter
+	a.sentAt = time.Now().Add(pause - announceAgain)
+}
+
+// correct takes the owner's word on a room, in answer to the announcement seq.
+func (p *partition) correct(seq uint64, c *bus.CorrectedRoom, out *outbox) {
 	r := p.rooms[c.Room]
 	if r == nil {
 		return
 	}
-	r.repairing = 0
+	if r.repairing == seq {
+		r.repairing = 0
+	}
 	if !r.live {
 		return
 	}
@@ -132,17 +164,27 @@ func (p *partition) correct(c *bus.CorrectedRoom, out *outbox) {
 	case c.Gone:
 		r.end(r.stamp, "", out)
 	case c.Same:
-		if r.stamp.Less(c.Stamp) {
-			r.stamp = c.Stamp
-			r.settleHeld(out)
-		}
+		r.same(seq, c.Stamp, out)
 	default:
 		for i := range c.Members {
 			c.Members[i].Gateway = p.h.intern(c.Members[i].Gateway)
 		}
 		r.adopt(&c.Roster, out)
 	}
-	r.release()
+	r.release(out)
+}
+
+// same takes the owner's word that the room as it was announced is the room as of at. If the view has changed since and is
+// not as new, it misses something.
+func (r *replica) same(announced uint64, at bus.Stamp, out *outbox) {
+	switch {
+	case !r.stamp.Less(at):
+	case r.since >= announced:
+		r.repair(out)
+	default:
+		r.advance(at)
+		r.settleHeld(out)
+	}
 }
 
 // sweepAnnouncements repeats announcements without a correction, and announces from time to time without any reason, so
@@ -154,12 +196,15 @@ func (p *partition) sweepAnnouncements(now time.Time, out *outbox) {
 			delete(p.announcements, seq)
 		}
 	}
-	for _, r := range p.rooms {
+	for r := range p.restless {
 		if r.repairing != 0 && p.announcements[r.repairing] == nil {
 			r.repairAgain(now, out)
 		}
 		if len(r.held) > 0 {
 			r.sweepHeld(now, out)
+		}
+		if r.repairing == 0 && len(r.held) == 0 {
+			delete(p.restless, r)
 		}
 	}
 	full := p.announcements[p.announcing]

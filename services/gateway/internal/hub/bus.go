@@ -104,6 +104,8 @@ func (h *Hub) onReply(rest string, m *nats.Msg, out *outbox) {
 			return
 		}
 		p.onCorrection(seq, &c, out)
+	default:
+		p.onLate(m.Data)
 	}
 }
 

@@ -14,7 +14,7 @@ func (h *Hub) onEvent(data []byte, out *outbox) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rooms[e.Room]
-	if r == nil || e.Epoch < p.epoch {
+	if !p.meet(e.Epoch) || r == nil {
 		return
 	}
 	if !r.live {
@@ -25,9 +25,9 @@ func (h *Hub) onEvent(data []byte, out *outbox) {
 	}
 	switch {
 	case e.Epoch == r.stamp.Epoch && e.Version == r.stamp.Version+1:
-		r.stamp = e.Stamp
+		r.advance(e.Stamp)
 		r.apply(&e, out)
-		r.release()
+		r.release(out)
 	case r.stamp.Less(e.Stamp):
 		r.repair(out)
 	}

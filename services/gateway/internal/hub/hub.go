@@ -42,8 +42,9 @@ type Hub struct {
 	names map[string]string // interned gateway ids; the dispatcher's
 	shown atomic.Int64      // when show sent a heartbeat, in ns
 
-	mu       sync.Mutex // guards sessions
+	mu       sync.Mutex // guards what follows
 	sessions map[*Session]struct{}
+	closing  client.CloseCode // set by CloseAll
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -88,6 +89,10 @@ func (h *Hub) Stop() {
 	h.heartbeat(true)
 	h.cancel()
 	h.wg.Wait()
+	for n := range h.parts {
+		h.parts[n].stop()
+	}
+	h.links.stop()
 }
 
 // Sessions is how many clients are connected.
@@ -97,16 +102,17 @@ func (h *Hub) Sessions() int {
 	return len(h.sessions)
 }
 
-// CloseAll closes the connections of all clients.
+// CloseAll closes the connections of all clients, and of those that still come.
 func (h *Hub) CloseAll(code client.CloseCode) {
 	h.mu.Lock()
+	h.closing = code
 	all := make([]*Session, 0, len(h.sessions))
 	for s := range h.sessions {
 		all = append(all, s)
 	}
 	h.mu.Unlock()
 	for _, s := range all {
-		s.conn.Close(code)
+		s.close(code)
 	}
 }
 

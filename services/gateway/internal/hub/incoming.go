@@ -11,16 +11,20 @@ import (
 type incoming struct {
 	ls *links
 	gw string
-	// last is the newest signal that arrived in order.
+	// last is the newest signal that arrived in order and was dealt with.
 	last uint64
+	// missing is the signal that was asked for again; once, because everything behind it is on its way too.
+	missing uint64
 	// holding are those of them that are neither delivered nor refused yet, ascending. They are acknowledged later.
 	holding []uint64
 	// refused are those that acknowledgements report, until the sender's base shows that it has heard of them.
 	refused []bus.Refusal
 	// unacked counts what has come since the last acknowledgement.
 	unacked int
-	timer   bool
-	heard   time.Time
+	// timer acknowledges in a moment, if armed.
+	timer *time.Timer
+	armed bool
+	heard time.Time
 }
 
 // onSignal takes a signal from another gateway: the next one is delivered, one that came before is acknowledged again, and
@@ -31,32 +35,63 @@ func (h *Hub) onSignal(data []byte, out *outbox) {
 		h.log.Error("signal not understood", "error", err)
 		return
 	}
-	ls := &h.links
-	ls.mu.Lock()
-	in := ls.in[s.From]
-	if in == nil {
-		in = &incoming{ls: ls, gw: s.From}
-		ls.in[s.From] = in
-	}
-	in.heard = time.Now()
-	in.last = max(in.last, s.Base-1)
-	in.refused = slices.DeleteFunc(in.refused, func(r bus.Refusal) bool { return r.Seq < s.Base })
-	next := s.Seq == in.last+1
-	if next {
-		in.last = s.Seq
-	} else if s.Seq > in.last {
-		in.ack(true, out)
-	}
-	ls.mu.Unlock()
-	if next {
+	in := h.links.from(s.From)
+	switch in.place(&s, out) {
+	case early:
+		return
+	case inOrder:
 		p := partitionOf(h, s.Room)
 		p.mu.Lock()
-		p.onSignal(in, &s, out)
+		taken := p.onSignal(in, &s, out)
 		p.mu.Unlock()
+		if !taken {
+			return // it will come again
+		}
+	case repeated:
 	}
-	ls.mu.Lock()
+	in.ls.mu.Lock()
+	in.last = max(in.last, s.Seq)
 	in.count(out)
-	ls.mu.Unlock()
+	in.ls.mu.Unlock()
+}
+
+func (ls *links) from(gw string) *incoming {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	in := ls.in[gw]
+	if in == nil {
+		in = &incoming{ls: ls, gw: gw}
+		ls.in[gw] = in
+	}
+	in.heard = time.Now()
+	return in
+}
+
+// place is where a signal is in its stream.
+type place int
+
+const (
+	inOrder  place = iota
+	repeated       // it came before
+	early          // something before it is missing
+)
+
+// place finds out where a signal is. Its base shows which signals will never come, and which refusals were heard of.
+func (in *incoming) place(s *bus.Signal, out *outbox) place {
+	in.ls.mu.Lock()
+	defer in.ls.mu.Unlock()
+	in.last = max(in.last, max(s.Base, 1)-1)
+	in.refused = slices.DeleteFunc(in.refused, func(r bus.Refusal) bool { return r.Seq < s.Base })
+	switch {
+	case s.Seq <= in.last:
+		return repeated
+	case s.Seq == in.last+1:
+		return inOrder
+	case in.missing <= in.last:
+		in.missing = in.last + 1
+		in.ack(true, out)
+	}
+	return early
 }
 
 // count acknowledges at once if enough has come, else after a moment.
@@ -71,20 +106,27 @@ func (in *incoming) count(out *outbox) {
 // soon acknowledges after a moment.
 func (in *incoming) soon() {
 	in.unacked++
-	if in.timer {
+	switch {
+	case in.armed || in.ls.stopped:
 		return
+	case in.timer == nil:
+		in.timer = time.AfterFunc(ackDelay, in.due)
+	default:
+		in.timer.Reset(ackDelay)
 	}
-	in.timer = true
-	time.AfterFunc(ackDelay, func() {
-		out := in.ls.h.outbox()
-		in.ls.mu.Lock()
-		in.timer = false
-		if in.unacked > 0 {
-			in.ack(false, out)
-		}
-		in.ls.mu.Unlock()
-		out.release()
-	})
+	in.armed = true
+}
+
+// due acknowledges what has come.
+func (in *incoming) due() {
+	out := in.ls.h.outbox()
+	in.ls.mu.Lock()
+	in.armed = false
+	if in.unacked > 0 {
+		in.ack(false, out)
+	}
+	in.ls.mu.Unlock()
+	out.release()
 }
 
 func (in *incoming) ack(gap bool, out *outbox) {

@@ -13,9 +13,11 @@ import (
 // order. Acknowledgements are sent for many signals at once.
 type links struct {
 	h   *Hub
-	mu  sync.Mutex // guards the maps and every incoming; taken after a partition's mutex
+	mu  sync.Mutex // guards what follows and every incoming; taken after a partition's mutex
 	out map[string]*link
 	in  map[string]*incoming
+
+	stopped bool // nothing is acknowledged later any more
 }
 
 const (
@@ -28,8 +30,10 @@ const (
 	ackDelay = 20 * time.Millisecond
 	// resendAfter is how long an acknowledgement may take.
 	resendAfter = time.Second
-	// forgetAfter is how long an idle link is kept.
-	forgetAfter = 10 * time.Minute
+	// forgetAfter is how long an idle link is kept by its receiver. The sender keeps it longer: a stream that began again
+	// from 1 would pass for a repetition where the old one is remembered.
+	forgetAfter     = 10 * time.Minute
+	forgetSentAfter = 2 * forgetAfter
 )
 
 // link is the stream to one gateway.
@@ -44,6 +48,7 @@ type link struct {
 	next       uint64 // the first that is still to be published
 	publishing bool   // somebody publishes, in order
 	quietSince time.Time
+	forgotten  bool // it is no longer the one in links
 }
 
 // unacked is a signal that may have to be sent again. session and ref are the sender's.
@@ -66,13 +71,39 @@ func (ls *links) to(gw string) *link {
 	return l
 }
 
-// push numbers the signal and puts it in line; flush publishes it. It reports false if too many are on their way.
-func (l *link) push(s *Session, ref []byte, sig *bus.Signal) bool {
+// push numbers the signal and puts it in line at the link to gw; flush publishes it. It returns nil if too many are on
+// their way there.
+func (ls *links) push(gw string, s *Session, ref []byte, sig *bus.Signal) *link {
+	for {
+		l := ls.to(gw)
+		switch l.push(s, ref, sig) {
+		case pushed:
+			return l
+		case tooMany:
+			return nil
+		case forgotten: // just now
+		}
+	}
+}
+
+// pushing is what became of a push.
+type pushing int
+
+const (
+	pushed pushing = iota
+	tooMany
+	forgotten
+)
+
+func (l *link) push(s *Session, ref []byte, sig *bus.Signal) pushing {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.unacked) >= maxUnacked || l.bytes >= maxUnackedBytes {
-		return false
+	switch {
+	case l.forgotten:
+		return forgotten
+	case len(l.unacked) >= maxUnacked || l.bytes >= maxUnackedBytes:
+		return tooMany
 	}
 	l.seq++
 	sig.Seq, sig.Base = l.seq, l.seq
@@ -84,7 +115,7 @@ func (l *link) push(s *Session, ref []byte, sig *bus.Signal) bool {
 	m := sig.Append(make([]byte, 0, len(sig.Data)+len(sig.Room)+256))
 	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.cfg.CommandTimeout)})
 	l.bytes += len(m)
-	return true
+	return pushed
 }
 
 // flush publishes what is in line, in order, one goroutine at a time.
@@ -164,20 +195,21 @@ func (h *Hub) onAck(data []byte, out *outbox) {
 	}
 }
 
-// rewind publishes all unacknowledged signals again. Their base tells the receiver which will never come. mu is held.
+// rewind publishes all unacknowledged signals again. The base of the first tells the receiver which will never come. mu
+// is held.
 func (l *link) rewind() {
 	if len(l.unacked) == 0 {
 		return
 	}
-	base := l.unacked[0].seq
-	for i := range l.unacked {
-		var s bus.Signal
-		if u := &l.unacked[i]; s.Decode(u.message) == nil && s.Base != base {
-			s.Base = base
-			u.message = s.Append(nil)
-		}
+	first := &l.unacked[0]
+	var s bus.Signal
+	if s.Decode(first.message) == nil && s.Base != first.seq {
+		s.Base = first.seq
+		m := s.Append(nil)
+		l.bytes += len(m) - len(first.message)
+		first.message = m
 	}
-	l.next = base
+	l.next = first.seq
 }
 
 // undelivered tells the sender that its signal did not reach its target.
@@ -195,7 +227,8 @@ func (ls *links) sweep(now time.Time, out *outbox) {
 	all := make([]*link, 0, len(ls.out))
 	for gw, l := range ls.out {
 		l.mu.Lock()
-		if len(l.unacked) == 0 && now.Sub(l.quietSince) > forgetAfter {
+		if len(l.unacked) == 0 && now.Sub(l.quietSince) > forgetSentAfter {
+			l.forgotten = true
 			delete(ls.out, gw)
 		}
 		if len(l.unacked) > 0 && now.Sub(l.quietSince) >= resendAfter {
@@ -231,35 +264,56 @@ func (ls *links) resendAll(out *outbox) {
 	}
 }
 
+// stop ends the timers.
+func (ls *links) stop() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.stopped = true
+	for _, in := range ls.in {
+		if in.timer != nil {
+			in.timer.Stop()
+		}
+	}
+}
+
 // giveUp answers the signals that cannot or should not be sent any more.
 func (l *link) giveUp(now time.Time, out *outbox) {
 	l.mu.Lock()
 	pending := slices.Clone(l.unacked)
 	l.mu.Unlock()
-	var gone []uint64
+	lost := make(map[uint64]bool) // the signals to give up, and whether it is because their target is gone
 	for i := range pending {
-		u := &pending[i]
-		switch {
-		case l.h.lostTarget(u):
-			l.h.undelivered(u, false, out)
-		case now.After(u.deadline):
-			if !u.session.hasEnded() {
-				out.answer(u.session, u.ref, unreachable)
-			}
-		default:
-			continue
+		if u := &pending[i]; l.h.lostTarget(u) {
+			lost[u.seq] = true
+		} else if now.After(u.deadline) {
+			lost[u.seq] = false
 		}
-		gone = append(gone, u.seq)
+	}
+	for _, u := range l.remove(lost) {
+		if lost[u.seq] {
+			l.h.undelivered(&u, false, out)
+		} else if !u.session.hasEnded() {
+			out.answer(u.session, u.ref, unreachable)
+		}
+	}
+}
+
+// remove takes signals out, and returns those that were not acknowledged meanwhile.
+func (l *link) remove(seqs map[uint64]bool) (removed []unacked) {
+	if len(seqs) == 0 {
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unacked = slices.DeleteFunc(l.unacked, func(u unacked) bool {
-		_, found := slices.BinarySearch(gone, u.seq)
+		_, found := seqs[u.seq]
 		if found {
 			l.bytes -= len(u.message)
+			removed = append(removed, u)
 		}
 		return found
 	})
+	return removed
 }
 
 // lostTarget reports whether the target is no longer in the room at the link's gateway.

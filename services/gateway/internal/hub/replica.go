@@ -20,6 +20,7 @@ type replica struct {
 	// first member brings the room whole.
 	live    bool
 	stamp   bus.Stamp
+	since   uint64 // the newest request when stamp was reached
 	born    bus.Stamp
 	owner   string
 	members []member       // in join order
@@ -31,7 +32,8 @@ type replica struct {
 	// queues hold the commands of sessions for this room: one on its way, the others behind it.
 	queues map[*Session]*queue
 	// held are signals that came before the news they depend on.
-	held []heldSignal
+	held      []heldSignal
+	heldBytes int
 	// repairing is the number of the partial announcement on its way, 0 if there is none.
 	repairing uint64
 }
@@ -60,14 +62,22 @@ func (p *partition) replica(room string) (*replica, error) {
 	return r, nil
 }
 
-// release forgets the replica once nobody needs it.
-func (r *replica) release() {
+// release forgets the replica once nobody needs it. What is held for it has no target here any more.
+func (r *replica) release(out *outbox) {
 	if r.locals > 0 || len(r.queues) > 0 || r.p.rooms[r.name] != r {
 		return
 	}
 	delete(r.p.rooms, r.name)
+	delete(r.p.restless, r)
 	_ = r.sub.Unsubscribe() // fails only when the connection is closed for good
+	for i := range r.held {
+		r.refuse(&r.held[i], false, out)
+	}
+	r.held, r.heldBytes = nil, 0
 }
+
+// advance notes how new the view of the room is.
+func (r *replica) advance(to bus.Stamp) { r.stamp, r.since = to, r.p.asOf() }
 
 func (r *replica) find(id string) *member {
 	if i := r.indexOf(id); i >= 0 {
@@ -163,11 +173,13 @@ func (r *replica) adopt(roster *bus.Roster, out *outbox) {
 	switch {
 	case !r.live:
 		r.live = true
-		r.stamp, r.born, r.owner = roster.Stamp, roster.Born, roster.Owner
+		r.advance(roster.Stamp)
+		r.born, r.owner = roster.Born, roster.Owner
 		r.members, r.index = make([]member, 0, len(roster.Members)), nil
 		for _, m := range roster.Members {
 			r.add(m)
 		}
+		r.settleHeld(out)
 	case r.born != roster.Born:
 		if r.born.Less(roster.Born) {
 			r.end(r.stamp, "", out)
@@ -181,7 +193,8 @@ func (r *replica) adopt(roster *bus.Roster, out *outbox) {
 
 // reconcile tells the sessions the difference between what is known and the owner's roster, and takes that over.
 func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
-	r.stamp, r.owner = roster.Stamp, roster.Owner
+	r.advance(roster.Stamp)
+	r.owner = roster.Owner
 	truth := make(map[string]bool, len(roster.Members))
 	for i := range roster.Members {
 		truth[roster.Members[i].Client] = true
@@ -241,7 +254,9 @@ func (r *replica) leaving(s *Session) bool {
 	return true
 }
 
-// end closes the room for the sessions here: all are told that they were removed, except by itself, who asked for it.
+// end closes the room for the sessions here: all are told that they were removed, except by itself, if it asked for it. An
+// empty by means that it is not known who closed the room: whoever has asked to leave may have left before, and waits for
+// its answer.
 func (r *replica) end(at bus.Stamp, by string, out *outbox) {
 	if r.ended.Less(at) {
 		r.ended = at
@@ -255,7 +270,7 @@ func (r *replica) end(at bus.Stamp, by string, out *outbox) {
 			continue
 		}
 		r.detach(&members[i])
-		if members[i].Client == by && r.leaving(s) {
+		if (by == "" || members[i].Client == by) && r.leaving(s) {
 			continue
 		}
 		out.deliver(s, b)

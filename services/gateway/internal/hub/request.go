@@ -22,7 +22,8 @@ type request struct {
 	deadline time.Time
 	sentAt   time.Time
 	attempts int
-	waiting  bool // a timer will send it again
+	waiting  bool // timer will send it again
+	timer    *time.Timer
 	applied  bool // the event of a leave was seen before its answer
 	whole    bool // the answer must bring all members
 }
@@ -85,11 +86,11 @@ func backoff(n int) time.Duration {
 // retry sends the request again after a pause.
 func (p *partition) retry(seq uint64) {
 	q := p.requests[seq]
-	if q == nil || q.waiting {
+	if q == nil || q.waiting || p.stopped {
 		return
 	}
 	q.waiting = true
-	time.AfterFunc(backoff(q.attempts), func() {
+	q.timer = time.AfterFunc(backoff(q.attempts), func() {
 		out := p.h.outbox()
 		p.mu.Lock()
 		if p.requests[seq] == q && q.waiting {
@@ -98,6 +99,12 @@ func (p *partition) retry(seq uint64) {
 		p.mu.Unlock()
 		out.release()
 	})
+}
+
+func (q *request) stopTimer() {
+	if q.timer != nil {
+		q.timer.Stop()
+	}
 }
 
 // sweepRequests repeats requests without an answer and gives up those whose time has passed.
@@ -126,8 +133,9 @@ func (p *partition) expire(q *request, out *outbox) {
 // finish ends a request with its answer.
 func (p *partition) finish(q *request, e client.Event, out *outbox) {
 	delete(p.requests, q.seq)
+	q.stopTimer()
 	if q.session == nil {
-		q.r.release()
+		q.r.release(out)
 		return
 	}
 	if !q.session.hasEnded() {
@@ -168,14 +176,13 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 		return
 	}
 	r := q.r
-	if a.Members == nil && (!r.live || r.stamp.Less(a.Stamp) || r.find(q.client) == nil) {
-		q.whole = true // we had the room when we asked, and have it no longer
-		p.post(q, out)
-		return
-	}
 	if q.session.hasEnded() {
 		p.leaveFor(r, q.client, out)
 		p.finish(q, nil, out)
+		return
+	}
+	if a.Members == nil && (!r.live || r.stamp.Less(a.Stamp) || r.find(q.client) == nil) {
+		p.askWhole(q, out)
 		return
 	}
 	if a.Members != nil {
@@ -198,6 +205,25 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 	r.settleHeld(out)
 }
 
+// askWhole asks again for an answer with all members: we had the room when we asked, and have it no longer.
+func (p *partition) askWhole(q *request, out *outbox) {
+	if q.whole {
+		p.retry(q.seq) // the owner should know better
+		return
+	}
+	q.whole = true
+	p.post(q, out)
+}
+
+// onLate looks at an answer that nobody waits for. If it is to a create or join, there may be a member that we do not know
+// of: the owner is told what we have.
+func (p *partition) onLate(data []byte) {
+	var a bus.Answer
+	if a.Decode(data) == nil && a.Result == bus.Done && a.Born != (bus.Stamp{}) {
+		p.announceSoon = true
+	}
+}
+
 // welcome is the answer for a new member: the room as it is seen here and now. What it does not hold comes as events.
 func (r *replica) welcome(q *request, self *member) client.Event {
 	if q.op == bus.Create {
@@ -212,7 +238,8 @@ func (r *replica) welcome(q *request, self *member) client.Event {
 	return &client.RoomJoined{Room: r.name, OwnerID: r.owner, Clients: clients}
 }
 
-// onDoneAndGone answers a create or join that was done but whose effect has ended since.
+// onDoneAndGone answers a create or join that was done but whose effect has ended since, as far as we know. Should the
+// owner see it otherwise, the announcement puts it right.
 func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
 	s, room := q.session, q.r.name
 	var e client.Event = &client.RoomCreated{Room: room}
@@ -225,6 +252,7 @@ func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
 		}
 		e = joined
 	}
+	p.announceSoon = true
 	out.answer(s, q.ref, e)
 	q.ref = nil
 	p.finish(q, &client.RoomLeft{Room: room, Kicked: true}, out)

@@ -78,7 +78,7 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 		return false
 	}
 	if !s.remember(r) {
-		r.release()
+		r.release(out)
 		return false
 	}
 	q := p.request(r, s, s.id, busOp(c.Op), bytes.Clone(ref), deadline, out)
@@ -120,5 +120,5 @@ func (p *partition) next(r *replica, s *Session, out *outbox) {
 	if r.local(s) == nil {
 		s.forget(r)
 	}
-	r.release()
+	r.release(out)
 }

@@ -15,8 +15,11 @@ type Session struct {
 	h    *Hub
 	conn Conn
 
+	ending sync.Once
+
 	mu      sync.Mutex // guards what follows; taken after a partition's mutex, never before
 	ended   bool
+	closing bool          // its connection is being closed: nothing more is read
 	rooms   []*replica    // where it is a member or has commands on their way
 	pending int           // commands that are not answered yet
 	paced   chan struct{} // closed when the reader may go on; nil if it does not wait
@@ -27,25 +30,36 @@ func (h *Hub) Connect(id string, conn Conn) *Session {
 	s := &Session{id: id, h: h, conn: conn}
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
+	code := h.closing
 	h.mu.Unlock()
+	if code != 0 {
+		s.close(code) // it came in while all others were told to go
+	}
 	return s
 }
 
 // ID is the client's id.
 func (s *Session) ID() string { return s.id }
 
+// close closes the client's connection. A reader that is paced goes on, to find that out.
+func (s *Session) close(code client.CloseCode) {
+	s.conn.Close(code)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	s.wake()
+}
+
 // End takes the client out of its rooms. A door calls it when the connection has ended or is given up; more than once
-// does no harm. Nothing is sent to the session's Conn afterwards.
-func (s *Session) End() {
+// does no harm, and all calls return when it is done. Nothing is sent to the session's Conn afterwards.
+func (s *Session) End() { s.ending.Do(s.end) }
+
+func (s *Session) end() {
 	s.mu.Lock()
 	rooms := s.rooms
-	ended := s.ended
 	s.ended, s.rooms = true, nil
 	s.wake()
 	s.mu.Unlock()
-	if ended {
-		return
-	}
 	s.h.mu.Lock()
 	delete(s.h.sessions, s)
 	s.h.mu.Unlock()
@@ -75,7 +89,7 @@ func (r *replica) desert(s *Session, out *outbox) {
 	if member && (q == nil || q.current.op != bus.Leave) {
 		r.p.leaveFor(r, s.id, out)
 	}
-	r.release()
+	r.release(out)
 }
 
 // leaveFor sends a leave that nobody waits for. If it fails the next announcement will do.
@@ -138,11 +152,12 @@ func (s *Session) wake() {
 }
 
 // Pace blocks a door's reader while MaxPending commands of its client are not answered yet: a client that does not
-// wait for answers is slowed down by TCP, and nobody else is. Each command is answered within CommandTimeout.
+// wait for answers is slowed down by TCP, and nobody else is. Each command is answered within CommandTimeout. It does not
+// wait once the hub has closed the connection.
 func (s *Session) Pace() {
 	s.mu.Lock()
 	var full chan struct{}
-	if s.pending >= s.h.cfg.MaxPending && !s.ended {
+	if s.pending >= s.h.cfg.MaxPending && !s.ended && !s.closing {
 		if s.paced == nil {
 			s.paced = make(chan struct{})
 		}

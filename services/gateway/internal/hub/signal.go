@@ -24,13 +24,15 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 		out.conns = append(out.conns, target.session.conn)
 		out.delivered(s, ref)
 	case target.Gateway == p.h.id:
-		r.hold(heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: bytes.Clone(c.Data)}, out)
+		held := heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: c.Data}
+		if !r.hold(held) {
+			out.answer(s, ref, unreachable)
+		}
 	default:
-		l := p.h.links.to(target.Gateway)
-		sent := l.push(s, ref, &bus.Signal{
+		l := p.h.links.push(target.Gateway, s, ref, &bus.Signal{
 			From: p.h.id, Stamp: r.stamp, Room: c.Room, Sender: []byte(s.id), Target: c.TargetID, Data: c.Data,
 		})
-		if !sent {
+		if l == nil {
 			out.answer(s, ref, unreachable)
 			return
 		}
@@ -42,7 +44,7 @@ var unreachable = &client.Error{Code: client.Unavailable, Message: "the target's
 
 // delivered tells the sender that its signal has arrived, if it wants to know.
 func (out *outbox) delivered(s *Session, ref []byte) {
-	if ref != nil {
+	if ref != nil && !s.hasEnded() {
 		s.conn.Delivered(ref)
 		out.conns = append(out.conns, s.conn)
 	}
@@ -66,25 +68,30 @@ type heldSignal struct {
 const (
 	// holdTime bounds how long a signal is held.
 	holdTime = 2 * time.Second
-	// maxHeld bounds how many are held for a room.
-	maxHeld = 1024
+	// maxHeld and maxHeldBytes bound what is held for a room.
+	maxHeld      = 1024
+	maxHeldBytes = 4 << 20
 )
 
-func (r *replica) hold(s heldSignal, out *outbox) {
-	if len(r.held) >= maxHeld {
-		r.refuse(&s, false, out)
-		return
+// hold keeps a signal until it can be settled, with data of its own. It returns false if too much is held.
+func (r *replica) hold(s heldSignal) bool {
+	if len(r.held) >= maxHeld || r.heldBytes+len(s.data) > maxHeldBytes {
+		return false
 	}
-	s.since = time.Now()
+	s.since, s.data = time.Now(), bytes.Clone(s.data)
 	r.held = append(r.held, s)
+	r.heldBytes += len(s.data)
+	r.p.restless[r] = struct{}{}
+	return true
 }
 
-// onSignal delivers a signal of another gateway that is next in its link's order.
-func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) {
+// onSignal delivers a signal of another gateway that is next in its link's order. It returns false if the signal must come
+// again, because too many are held.
+func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) bool {
 	r := p.rooms[string(sig.Room)]
 	if r == nil {
 		in.refuse(sig.Seq, false)
-		return
+		return true
 	}
 	s := heldSignal{link: in, seq: sig.Seq, stamp: sig.Stamp, from: string(sig.Sender), data: sig.Data}
 	if target := r.findBytes(sig.Target); target != nil {
@@ -92,11 +99,14 @@ func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) {
 	} else {
 		s.target = string(sig.Target)
 	}
-	if !r.settle(&s, false, out) {
-		s.data = bytes.Clone(s.data)
-		in.holds(s.seq)
-		r.hold(s, out)
+	if r.settle(&s, false, out) {
+		return true
 	}
+	if !r.hold(s) {
+		return false
+	}
+	in.holds(s.seq)
+	return true
 }
 
 // settle delivers or refuses a signal, if it can be known which. The last try decides by what is known.
@@ -159,6 +169,8 @@ func (r *replica) settleHeldUntil(since time.Time, out *outbox) {
 	for i := range r.held {
 		if s := &r.held[i]; !r.settle(s, s.since.Before(since), out) {
 			rest = append(rest, *s)
+		} else {
+			r.heldBytes -= len(s.data)
 		}
 	}
 	clear(r.held[len(rest):])
