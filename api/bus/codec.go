@@ -53,7 +53,8 @@ func appendMessage[M message](dst []byte, m M) []byte {
 	c := pooled.Get().(*codec)
 	c.reading, c.dst = false, append(dst, '{')
 	m.fields(c)
-	dst = append(c.dst, '}')
+	c.dst = append(c.dst, '}')
+	dst = c.dst
 	c.release()
 	return dst
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -68,10 +69,10 @@ func TestAnAnswerRepeatsTheID(t *testing.T) {
 
 func TestTheSpliceIsTheEncoding(t *testing.T) {
 	e := &SignalReceive{"a\"room\x00", "s", json.RawMessage(`[1, {"a" : "\ud83d"}]`)}
-	if got, want := AppendSignalObject(nil, []byte(e.Room), e.SenderID, e.Data), AppendObject(nil, e, nil); string(got) != string(want) {
+	if got, want := AppendSignalObject(nil, []byte(e.Room), e.SenderID, e.Data), AppendObject(nil, e, nil); !bytes.Equal(got, want) {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := AppendSignalArray(nil, []byte(e.Room), e.SenderID, e.Data), AppendArray(nil, e); string(got) != string(want) {
+	if got, want := AppendSignalArray(nil, []byte(e.Room), e.SenderID, e.Data), AppendArray(nil, e); !bytes.Equal(got, want) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -127,16 +128,35 @@ func TestCommands(t *testing.T) {
 func TestBadCommandsAreRefusedWithTheirID(t *testing.T) {
 	long := strings.Repeat("x", MaxRoomBytes+1)
 	for _, c := range []struct{ frame, id string }{
-		{``, ``}, {`x`, ``}, {`[]`, ``}, {`"room-join"`, ``}, {`{"event":"room-join","room":"r"`, ``}, {`{"event":"room-join","room":"r"}x`, ``},
-		{`{}`, ``}, {`{"id":1}`, `1`}, {`{"event":7,"id":1}`, `1`}, {`{"event":"","id":1}`, `1`}, {`{"event":"room-explode","id":1,"room":"r"}`, `1`},
-		{`{"event":"room-joined","id":1,"room":"r"}`, `1`}, {`{"event":"room-join","id":"a"}`, `"a"`}, {`{"event":"room-join","id":1,"room":""}`, `1`},
-		{`{"event":"room-join","id":1,"room":7}`, `1`}, {`{"event":"room-join","id":1,"room":null}`, `1`}, {`{"event":"room-join","id":1,"room":["r"]}`, `1`},
-		{`{"event":"room-join","id":1,"room":"` + long + `"}`, `1`}, {`{"event":"room-join","id":1,"room":"\ud800"}`, `1`},
-		{`{"event":"room-join","id":1,"room":"a","room":"b"}`, `1`}, {`{"event":"room-join","id":{},"room":"a"}`, ``}, {`{"event":"room-join","id":null,"room":"a"}`, ``},
+		{``, ``},
+		{`x`, ``},
+		{`[]`, ``},
+		{`"room-join"`, ``},
+		{`{"event":"room-join","room":"r"`, ``},
+		{`{"event":"room-join","room":"r"}x`, ``},
+		{`{}`, ``},
+		{`{"id":1}`, `1`},
+		{`{"event":7,"id":1}`, `1`},
+		{`{"event":"","id":1}`, `1`},
+		{`{"event":"room-explode","id":1,"room":"r"}`, `1`},
+		{`{"event":"room-joined","id":1,"room":"r"}`, `1`},
+		{`{"event":"room-join","id":"a"}`, `"a"`},
+		{`{"event":"room-join","id":1,"room":""}`, `1`},
+		{`{"event":"room-join","id":1,"room":7}`, `1`},
+		{`{"event":"room-join","id":1,"room":null}`, `1`},
+		{`{"event":"room-join","id":1,"room":["r"]}`, `1`},
+		{`{"event":"room-join","id":1,"room":"` + long + `"}`, `1`},
+		{`{"event":"room-join","id":1,"room":"\ud800"}`, `1`},
+		{`{"event":"room-join","id":1,"room":"a","room":"b"}`, `1`},
+		{`{"event":"room-join","id":{},"room":"a"}`, ``},
+		{`{"event":"room-join","id":null,"room":"a"}`, ``},
 		{`{"event":"room-join","id":"` + strings.Repeat("x", 200) + `","room":"a"}`, ``},
-		{`{"event":"signal-send","id":1,"room":"r"}`, `1`}, {`{"event":"signal-send","id":1,"room":"r","targetId":""}`, `1`},
-		{`{"event":"signal-send","id":1,"room":"r","targetId":{}}`, `1`}, {`{"event":"signal-send","id":1,"room":"r","targetId":"` + strings.Repeat("x", 41) + `"}`, `1`},
-		{`{"event":"signal-send","id":1,"targetId":"t","data":1}`, `1`}, {`{"event":"signal-send","room":"r","targetId":"t","data":{"a":1,}}`, ``},
+		{`{"event":"signal-send","id":1,"room":"r"}`, `1`},
+		{`{"event":"signal-send","id":1,"room":"r","targetId":""}`, `1`},
+		{`{"event":"signal-send","id":1,"room":"r","targetId":{}}`, `1`},
+		{`{"event":"signal-send","id":1,"room":"r","targetId":"` + strings.Repeat("x", 41) + `"}`, `1`},
+		{`{"event":"signal-send","id":1,"targetId":"t","data":1}`, `1`},
+		{`{"event":"signal-send","room":"r","targetId":"t","data":{"a":1,}}`, ``},
 		{`{"event":"signal-send","room":"r","targetId":"t","data":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`, ``},
 	} {
 		var got Command

@@ -16,11 +16,11 @@ func TestProtocolPageIsTrue(t *testing.T) {
 	var commands, events, closes strings.Builder
 	commands.WriteString("| command | arguments | answers |\n|---|---|---|\n")
 	for _, c := range Commands {
-		fmt.Fprintf(&commands, "| `%s` | %s | %s |\n", c.Name, quoted(c.Args), quoted(append(c.Answers, ErrorName)))
+		fmt.Fprintf(&commands, "| %#q | %s | %s |\n", c.Name, quoted(c.Args), quoted(append(c.Answers, ErrorName)))
 	}
 	events.WriteString("| event | arguments |\n|---|---|\n")
 	for _, name := range EventNames {
-		fmt.Fprintf(&events, "| `%s` | %s |\n", name, quoted(fieldsOf(NewEvent(name))))
+		fmt.Fprintf(&events, "| %#q | %s |\n", name, quoted(fieldsOf(NewEvent(name))))
 	}
 	closes.WriteString("| close code | reason | connect again? |\n|---|---|---|\n")
 	for _, c := range Closes {
@@ -33,7 +33,7 @@ func TestProtocolPageIsTrue(t *testing.T) {
 	}
 	codes := block(string(page), "codes")
 	for _, c := range Codes {
-		if !strings.Contains(codes, fmt.Sprintf("| `%s` |", c)) {
+		if !strings.Contains(codes, fmt.Sprintf("| %#q |", c)) {
 			t.Errorf("PROTOCOL.md does not explain %s", c)
 		}
 	}

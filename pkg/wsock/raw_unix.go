@@ -3,6 +3,7 @@
 package wsock
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -38,7 +39,7 @@ var attempts = sync.Pool{New: func() any {
 	a.try = func(fd uintptr) bool {
 		for {
 			a.n, a.err = syscall.Write(int(fd), a.buf) // #nosec G115 -- a file descriptor
-			if a.err != syscall.EINTR {
+			if !errors.Is(a.err, syscall.EINTR) {
 				return true // never wait
 			}
 		}
@@ -69,7 +70,7 @@ func (w rawWriter) write(frames []Frame) (rest []byte, err error) {
 	}
 	n := max(a.n, 0)
 	a.buf, a.n, a.err = cork[:0], 0, nil
-	if err == syscall.EAGAIN {
+	if errors.Is(err, syscall.EAGAIN) {
 		n, err = 0, nil
 	}
 	if err != nil || n == len(whole) {

@@ -97,8 +97,7 @@ func (c *Conn) readError(err error) error {
 	if cause != nil {
 		return cause
 	}
-	var closed *websocket.CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 		return &CloseError{Code: closed.Code, Reason: closed.Text}
 	}
 	return err

@@ -161,7 +161,7 @@ func TestTheClientsCloseIsAnsweredWithItsCode(t *testing.T) {
 	if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, 1000) {
 		t.Errorf("the client got %v", err)
 	}
-	if _, err := ws.NetConn().Read(make([]byte, 1)); err != io.EOF {
+	if _, err := ws.NetConn().Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the server did not end TCP: %v", err)
 	}
 	var closed *CloseError

@@ -156,15 +156,17 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.hub.Start()
 	served := make(chan error, 1)
 	go func() { served <- g.http.Serve(g.clients) }()
-	var err error
 	select {
+	case err := <-served:
+		g.drain()
+		return err
 	case <-ctx.Done():
-	case err = <-served:
-		served <- nil
+		g.drain()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
 	}
-	g.drain()
-	<-served
-	return err
 }
 
 func (g *Gateway) drain() {

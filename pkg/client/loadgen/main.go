@@ -63,8 +63,8 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	var results []Result
-	for _, name := range strings.Split(*scenario, ",") {
-		for _, d := range strings.Split(*door, ",") {
+	for name := range strings.SplitSeq(*scenario, ",") {
+		for d := range strings.SplitSeq(*door, ",") {
 			r, err := l.run(ctx, name, Door(d))
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,9 +137,7 @@ func (l *load) sendPair(ctx context.Context, from, to *peer, i, pairs int, got <
 	}
 	interval := time.Duration(int64(time.Second) * int64(pairs) / int64(l.rate))
 	for due := began.Add(interval * time.Duration(i) / time.Duration(pairs)); due.Before(end); due = due.Add(interval) {
-		if d := time.Until(due); d > 0 {
-			time.Sleep(d)
-		}
+		sleep(ctx, time.Until(due))
 		c.Data = payload(l.bytes, due.UnixNano())
 		if err := from.send(&c); err != nil {
 			return err
@@ -192,8 +191,8 @@ func mesh(ctx context.Context, l *load) (r Result, err error) {
 				return 0, err
 			}
 		}
-		for i := len(call) - 1; i >= 0; i-- {
-			if err := call[i].leave(ctx, room); err != nil {
+		for _, p := range slices.Backward(call) {
+			if err := p.leave(ctx, room); err != nil {
 				return 0, err
 			}
 		}

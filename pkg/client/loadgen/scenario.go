@@ -291,7 +291,7 @@ func until(ctx context.Context, ok func() bool) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		time.Sleep(50 * time.Microsecond)
+		sleep(ctx, 50*time.Microsecond)
 	}
 	return nil
 }

@@ -144,8 +144,7 @@ func (c *native) read() error {
 }
 
 func asError(err error) *client.Error {
-	var e *client.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*client.Error](err); ok {
 		return e
 	}
 	return &client.Error{Code: client.Internal, Message: "internal error"}
@@ -153,8 +152,7 @@ func asError(err error) *client.Error {
 
 func (c *native) log(err error) {
 	log := c.door.cfg.Logger.With("client", c.session.ID(), "door", "native")
-	var closed *wsock.CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*wsock.CloseError](err); ok {
 		log.Info("client disconnected", "code", closed.Code)
 		return
 	}
