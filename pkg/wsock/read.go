@@ -166,6 +166,11 @@ func (c *Conn) isClosing() bool {
 	return c.closing
 }
 
+// OnIdle sets a function that the reading goroutine calls when all that has arrived is read, before it waits for more:
+// the moment to flush what the messages read so far have caused, so that what belongs together leaves together. It must
+// be set before the first ReadMessage.
+func (c *Conn) OnIdle(f func()) { c.onIdle = f }
+
 // hear notes that the peer has been heard.
 func (c *Conn) hear() {
 	if !c.heard.Load() {

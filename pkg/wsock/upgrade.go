@@ -76,6 +76,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 		return nil, err
 	}
 	c := &Conn{o: u.o, ws: ws, nc: h.gate.Conn, raw: newRawWriter(h.gate.Conn)}
+	h.gate.in.init(h.gate.Conn)
 	ws.SetPingHandler(func(data string) error {
 		_ = c.control(opPong, []byte(data)) // a peer whose queue is full gets no pong either
 		c.hear()
@@ -109,10 +110,23 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // gate is the connection as gorilla sees it. What gorilla writes by itself (the close frame after a protocol error) goes
-// through the send queue like everything else, so that it never cuts into a frame that is half written.
+// through the send queue like everything else, so that it never cuts into a frame that is half written. What gorilla reads
+// comes from a large buffer that is there only while there is something in it.
 type gate struct {
 	net.Conn
 	conn atomic.Pointer[Conn]
+	in   input
+}
+
+// Read reads as much as the socket has, and tells the reader's owner before it waits for more.
+func (g *gate) Read(p []byte) (int, error) {
+	if !g.in.empty() {
+		return g.in.take(p), nil
+	}
+	if c := g.conn.Load(); c != nil && c.onIdle != nil {
+		c.onIdle()
+	}
+	return g.in.read(g.Conn, p)
 }
 
 func (g *gate) Write(p []byte) (int, error) {

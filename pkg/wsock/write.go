@@ -30,6 +30,7 @@ type Conn struct {
 	heard atomic.Bool
 
 	readBuf *[]byte // the reading goroutine's
+	onIdle  func()  // set before reading
 
 	mu      sync.Mutex // guards what follows; never held during a system call
 	queue   *batch     // frames that wait for the writer; nil if none
