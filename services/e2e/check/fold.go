@@ -54,10 +54,12 @@ type Stint struct {
 	Before []string
 	Log    []Change
 	End    End
+
+	members []string // after Log
 }
 
 // Members are all members as the client knows them, itself included, in join order.
-func (s *Stint) Members() []string { return apply(append(slices.Clone(s.Before), s.Client), s.Log) }
+func (s *Stint) Members() []string { return slices.Clone(s.members) }
 
 // apply returns the members after some changes.
 func apply(members []string, log []Change) []string {
@@ -127,6 +129,7 @@ func (f *folder) begin(s *Stint) string {
 		return "but it is a member already"
 	}
 	s.Client, s.End = f.client, Open
+	s.members = append(slices.Clone(s.Before), f.client)
 	f.open[s.Room] = s
 	f.stints = append(f.stints, s)
 	return ""
@@ -179,7 +182,7 @@ func (f *folder) change(room string, c Change) string {
 	if s == nil {
 		return "but it is not a member"
 	}
-	there := slices.Contains(s.Members(), c.Client)
+	there := slices.Contains(s.members, c.Client)
 	switch {
 	case c.Client == f.client:
 		return "it is told of itself"
@@ -191,6 +194,7 @@ func (f *folder) change(room string, c Change) string {
 		return "the owner's leave closes the room"
 	}
 	s.Log = append(s.Log, c)
+	s.members = apply(s.members, []Change{c})
 	return ""
 }
 
@@ -199,7 +203,7 @@ func (f *folder) signal(e *api.SignalReceive) string {
 	switch {
 	case s == nil:
 		return "but it is not a member"
-	case !slices.Contains(s.Members(), e.SenderID):
+	case !slices.Contains(s.members, e.SenderID):
 		return "but the sender is not a member"
 	}
 	return ""

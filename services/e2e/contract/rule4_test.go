@@ -121,3 +121,69 @@ func TestRule4_RoomsDoNotMix(t *testing.T) {
 		a.Expect(received(one, c, 1))
 	})
 }
+
+func TestRule4_AJoinThatMeetsTheCreate(t *testing.T) {
+	for name, places := range map[string][2]int{"at one gateway": {0, 0}, "at two gateways": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			labtest.ForEachSite(t, func(t *testing.T, s *site) {
+				room, a, b := s.Room(), s.ConnectAt(places[0]), s.ConnectAt(places[1])
+				met := 0
+				for range 300 {
+					a.Emit(create(room))
+					b.Emit(join(room))
+					a.Expect(created(room))
+					if e := b.Next(); e["event"] == "room-joined" {
+						met++
+						checkFrame(t, e, joined(room, a, a))
+						a.Expect(clientJoined(room, b))
+						ask(t, a, leave(room), left(room))
+						b.Expect(kicked(room))
+					} else {
+						checkFrame(t, e, notExists(room))
+						ask(t, a, leave(room), left(room))
+					}
+					a, b = b, a // the name passes from owner to owner
+				}
+				t.Logf("%d of 300 joins came after the create", met)
+			})
+		})
+	}
+}
+
+func TestRule4_ACreateThatMeetsTheEndOfTheRoomBefore(t *testing.T) {
+	for name, places := range map[string][2]int{"at one gateway": {0, 0}, "at two gateways": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			labtest.ForEachSite(t, func(t *testing.T, s *site) {
+				room, a, b := s.Room(), s.ConnectAt(places[0]), s.ConnectAt(places[1])
+				won, met := 0, 0
+				for range 300 {
+					meet(t, room, a, b)
+					a.Emit(leave(room))
+					b.Emit(create(room))
+					a.Emit(join(room))
+					a.Expect(left(room))
+					first := b.Next()
+					if first["event"] == "room-exists" { // too early
+						b.Expect(kicked(room))
+						a.Expect(notExists(room))
+						continue
+					}
+					won++
+					checkFrame(t, first, kicked(room))
+					b.Expect(created(room))
+					if e := a.Next(); e["event"] == "room-joined" {
+						met++
+						checkFrame(t, e, joined(room, b, b))
+						b.Expect(clientJoined(room, a))
+						ask(t, b, leave(room), left(room))
+						a.Expect(kicked(room))
+					} else {
+						checkFrame(t, e, notExists(room))
+						ask(t, b, leave(room), left(room))
+					}
+				}
+				t.Logf("of 300 creates %d came after the end, and %d joins after them", won, met)
+			})
+		})
+	}
+}

@@ -1,0 +1,142 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"signalling/pkg/client"
+)
+
+// actor is one of the crowd. It has one connection at a time and uses it for several commands at once.
+type actor struct {
+	storm *Storm
+	n     int
+	rng   *rand.Rand
+	now   *participant
+}
+
+// act makes the actor's steps.
+func (a *actor) act(ctx context.Context) error {
+	var ops sync.WaitGroup
+	defer func() { ops.Wait() }()
+	free := make(chan struct{}, a.storm.cfg.Pipeline)
+	for range a.storm.cfg.Steps {
+		if a.now == nil || a.now.over() {
+			if err := a.connect(ctx); err != nil {
+				return err
+			}
+		}
+		room := a.storm.rooms[a.rng.IntN(len(a.storm.rooms))]
+		do := a.choose(room)
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		p := a.now
+		ops.Go(func() {
+			do(ctx, p)
+			<-free
+		})
+		if a.rng.IntN(1000) < a.storm.cfg.Drops {
+			ops.Wait() // else too few commands would be answered
+			a.drop()
+		}
+	}
+	return nil
+}
+
+// choose picks the next thing to do.
+func (a *actor) choose(room string) func(context.Context, *participant) {
+	switch x := a.rng.IntN(100); {
+	case x < 25:
+		return func(ctx context.Context, p *participant) {
+			a.storm.note(p, Create, room, func() error { return p.Create(ctx, room) })
+		}
+	case x < 65:
+		return func(ctx context.Context, p *participant) {
+			a.storm.note(p, Join, room, func() error { return join(ctx, p, room) })
+		}
+	case x < 85:
+		return func(ctx context.Context, p *participant) {
+			a.storm.note(p, Leave, room, func() error { return p.Leave(ctx, room) })
+		}
+	default:
+		other, text := a.rng.Uint64(), fmt.Sprintf("%d/%d", a.n, a.rng.Uint32())
+		return func(ctx context.Context, p *participant) {
+			if target := p.neighbour(room, other); target != "" {
+				a.storm.unexpected(p, p.Signal(ctx, room, target, text))
+			}
+		}
+	}
+}
+
+func join(ctx context.Context, p *participant, room string) error {
+	_, err := p.Join(ctx, room)
+	return err
+}
+
+func (a *actor) connect(ctx context.Context) error {
+	p, err := a.storm.connect(ctx, a.n+a.rng.IntN(2))
+	if err != nil {
+		return err
+	}
+	a.now = p
+	return nil
+}
+
+// drop ends the connection in one of the ways in which connections end.
+func (a *actor) drop() {
+	p := a.now
+	a.now = nil
+	if a.rng.IntN(2) == 0 {
+		p.reset()
+	} else {
+		p.leave()
+	}
+}
+
+// note carries out a command and records it.
+func (s *Storm) note(p *participant, kind Kind, room string, do func() error) {
+	op := Op{Client: p.ID(), Kind: kind, Room: room, Call: time.Since(s.start)}
+	err := do()
+	op.Return = time.Since(s.start)
+	op.Result = resultOf(kind, err)
+	s.mu.Lock()
+	s.ops = append(s.ops, op)
+	s.mu.Unlock()
+	s.unexpected(p, err)
+}
+
+func resultOf(kind Kind, err error) Result {
+	switch {
+	case err == nil:
+		return OK
+	case kind == Create && errors.Is(err, client.ErrRoomExists),
+		kind == Join && errors.Is(err, client.ErrRoomNotExists),
+		kind == Leave && errors.Is(err, client.ErrNotInRoom):
+		return No
+	}
+	return Unknown
+}
+
+// unexpected records an error that is none of the contract's answers, unless the connection has ended.
+func (s *Storm) unexpected(p *participant, err error) {
+	coded, isCoded := errors.AsType[*client.Error](err)
+	switch {
+	case err == nil, errors.Is(err, client.ErrRoomExists), errors.Is(err, client.ErrRoomNotExists),
+		errors.Is(err, client.ErrNotInRoom), errors.Is(err, client.ErrClosed):
+		return
+	case isCoded && s.cfg.Tolerate != nil && s.cfg.Tolerate(coded):
+		return
+	case !isCoded && s.cfg.TolerateEnds && p.over():
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = append(s.errs, fmt.Sprintf("%s: %v", p.ID(), err))
+}

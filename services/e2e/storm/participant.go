@@ -1,0 +1,141 @@
+package storm
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"signalling/pkg/client"
+	"signalling/services/e2e/check"
+)
+
+// participant is one connection, and the record of what it sees.
+type participant struct {
+	*client.Client
+	storm *Storm
+	conn  net.Conn
+	left  atomic.Bool // the end of the connection was its own will
+
+	mu      sync.Mutex // guards what follows
+	history check.History
+	members map[string][]string // by room: as it knows them, for choosing whom to send a signal
+}
+
+// connect opens a connection and begins its record.
+func (s *Storm) connect(ctx context.Context, gateway int) (*participant, error) {
+	p := &participant{storm: s, members: map[string][]string{}}
+	opts := &client.Options{
+		EventQueue: 1 << 16,
+		NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			p.conn = conn
+			return conn, err
+		},
+	}
+	if err := s.dial(ctx, p, gateway, opts); err != nil {
+		return nil, err
+	}
+	p.history.Client = p.ID()
+	s.mu.Lock()
+	s.participants = append(s.participants, p)
+	s.mu.Unlock()
+	s.recorders.Go(p.record)
+	return p, nil
+}
+
+// dial connects, to the next gateway if one is gone and that is expected.
+func (s *Storm) dial(ctx context.Context, p *participant, gateway int, opts *client.Options) error {
+	for ; ; gateway++ {
+		url, err := s.cfg.URL(gateway)
+		if err == nil {
+			p.Client, err = client.Dial(ctx, url, opts)
+		}
+		if err == nil || !s.cfg.TolerateEnds || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(50*time.Millisecond + rand.N(50*time.Millisecond)): //nolint:gosec // G404: jitter
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// record follows the connection to its end.
+func (p *participant) record() {
+	for m := range p.Events() {
+		p.see(m)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.history.Ended = true
+}
+
+func (p *participant) see(m client.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.history.Seen = append(p.history.Seen, check.Seen{Event: m.Event, Answer: m.Answer})
+	switch e := m.Event.(type) {
+	case *client.RoomCreated:
+		p.members[e.Room] = []string{p.ID()}
+	case *client.RoomJoined:
+		p.members[e.Room] = append(slices.Clone(e.Clients), p.ID())
+	case *client.RoomLeft:
+		delete(p.members, e.Room)
+	case *client.ClientJoined:
+		p.members[e.Room] = append(p.members[e.Room], e.ClientID)
+	}
+	select {
+	case p.storm.changes <- struct{}{}:
+	default:
+	}
+}
+
+// snapshot is the record so far.
+func (p *participant) snapshot() check.History {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.history
+	h.Seen = h.Seen[:len(h.Seen):len(h.Seen)]
+	return h
+}
+
+// neighbour picks one who is in the room or has been.
+func (p *participant) neighbour(room string, n uint64) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if all := p.members[room]; len(all) > 0 {
+		return all[n%uint64(len(all))]
+	}
+	return ""
+}
+
+// over says whether the connection has ended.
+func (p *participant) over() bool {
+	select {
+	case <-p.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// leave ends the connection by the book.
+func (p *participant) leave() {
+	p.left.Store(true)
+	_ = p.Close()
+}
+
+// reset ends the connection without a word: the server's system gets a TCP reset.
+func (p *participant) reset() {
+	p.left.Store(true)
+	if tcp, ok := p.conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = p.conn.Close()
+	_ = p.Close()
+}
