@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"strconv"
 	"testing"
 	"time"
@@ -204,11 +205,24 @@ func (c *client) expectEnd(code api.CloseCode) {
 	case <-time.After(patience):
 		c.t.Fatalf("the connection of %s does not end", c.id)
 	}
-	var closed *websocket.CloseError
-	if !errors.As(c.err, &closed) || closed.Code != int(code) || closed.Text != code.Reason() {
-		c.t.Fatalf("%s ended with %v, want %d %s", c.id, c.err, code, code.Reason())
-	}
+	expectCloseError(c.t, c.err, code)
 }
 
 // number is n as JSON text.
 func number(n int) string { return strconv.Itoa(n) }
+
+// dialRaw connects without reading anything.
+func dialRaw(w *world) (*websocket.Conn, *http.Response, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	d := websocket.Dialer{NetDialContext: w.pipes.dial}
+	return d.DialContext(ctx, "ws://gateway/ws", nil)
+}
+
+func expectCloseError(t testing.TB, err error, code api.CloseCode) {
+	t.Helper()
+	var closed *websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code != int(code) || closed.Text != code.Reason() {
+		t.Fatalf("the connection ended with %v, want %d %s", err, code, code.Reason())
+	}
+}

@@ -214,6 +214,17 @@ func (o *owner) expectNoAnnounce() {
 	}
 }
 
+// skipCommands forgets the commands that are here, and returns how many.
+func (o *owner) skipCommands() (n int) {
+	for ; ; n++ {
+		select {
+		case <-o.commands:
+		default:
+			return n
+		}
+	}
+}
+
 // skipAnnounces forgets the announcements that are here, and returns how many.
 func (o *owner) skipAnnounces() (n int) {
 	for ; ; n++ {
