@@ -1,0 +1,39 @@
+// What the scripts share.
+import { chromium } from "playwright-core";
+
+export const gateways = process.env.GATEWAYS.split(",");
+
+/** Asks the test around to `stop` or `start` the servers, and waits until it is done. */
+export async function control(what) {
+  const response = await fetch(`${process.env.CONTROL}/${what}`, { method: "POST" });
+  if (!response.ok) throw new Error(`${what}: ${await response.text()}`);
+}
+
+/** Starts Chromium with fake devices, in which machines without a network can call each other too. */
+export function browser({ args = [], fake = true } = {}) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--autoplay-policy=no-user-gesture-required",
+      "--allow-loopback-in-peer-connection",
+      ...(fake ? ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] : []),
+      ...args,
+    ],
+  });
+}
+
+/** Waits until the function returns something true, and returns that. It is asked again after each turn of the clock. */
+export async function until(what, check, limit = 20_000) {
+  const end = Date.now() + limit;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`${what}: not within ${limit} ms`);
+    await new Promise((resume) => setTimeout(resume, 25));
+  }
+}

@@ -1,0 +1,384 @@
+// The demo page in Chromium: what people do with it, and what they are told. Pictures of each state go to out/.
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { browser, control, gateways, until } from "./kit.mjs";
+
+const out = new URL("out/", import.meta.url).pathname;
+const looks = {
+  "desktop-light": { viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  "desktop-dark": { viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
+  "phone-light": { viewport: { width: 390, height: 844 }, colorScheme: "light", deviceScaleFactor: 2, hasTouch: true },
+  "phone-dark": { viewport: { width: 390, height: 844 }, colorScheme: "dark", deviceScaleFactor: 2, hasTouch: true },
+};
+
+let chromium;
+
+before(async () => {
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  chromium = await browser();
+});
+after(() => chromium?.close());
+
+/** One person's tab. What the page reports as an error, or as a breach of its policy, fails the test at its end. */
+class Tab {
+  problems = [];
+
+  static async open(gateway, { name, look = "desktop-light", hash = "", from = chromium } = {}) {
+    const tab = new Tab();
+    tab.name = name;
+    tab.context = await from.newContext(looks[look]);
+    tab.page = await tab.context.newPage();
+    tab.page.on("pageerror", (error) => tab.problems.push(String(error)));
+    tab.page.on("console", (message) => {
+      const expected = /WebSocket connection to .* failed|ERR_CONNECTION_REFUSED/; // the server is being restarted
+      if (message.type() === "error" && !expected.test(message.text())) tab.problems.push(message.text());
+    });
+    await tab.page.goto(`${gateway}/${hash}`);
+    await tab.page.locator("#status[data-state=open]").waitFor();
+    if (name) await tab.page.getByLabel("Your name").fill(name);
+    return tab;
+  }
+
+  async create(room) {
+    await this.page.getByLabel("Room", { exact: true }).fill(room);
+    await this.page.getByRole("button", { name: "Create the room" }).click();
+    await this.inRoom();
+  }
+
+  async join(room) {
+    await this.page.getByLabel("Room", { exact: true }).fill(room);
+    await this.page.getByRole("button", { name: "Join it" }).click();
+    await this.inRoom();
+  }
+
+  inRoom() {
+    return this.page.getByRole("group", { name: "Call controls" }).waitFor();
+  }
+
+  /** Waits until this page shows exactly these others as connected, each with moving pictures. */
+  async sees(...names) {
+    await until(`${this.name} sees ${names.join(", ")}`, async () => {
+      const tiles = await this.tiles();
+      const good = tiles.filter((tile) => tile.state === "connected" && tile.moving).map((tile) => tile.name);
+      return tiles.length === names.length && names.every((name) => good.includes(name));
+    }).catch(async (error) => {
+      throw new Error(`${error.message}; it shows ${JSON.stringify(await this.tiles())}`);
+    });
+  }
+
+  /** The tiles of the others: name, state, and whether frames were decoded since the last look. */
+  tiles() {
+    return this.page.evaluate(() => {
+      globalThis.seen ??= new WeakMap();
+      return [...document.querySelectorAll('.tile:not([data-client="you"])')].map((tile) => {
+        const video = tile.querySelector("video");
+        const frames = video.getVideoPlaybackQuality().totalVideoFrames;
+        const moving = frames > (globalThis.seen.get(video) ?? 0) && video.videoWidth > 0;
+        if (!globalThis.seen.has(video)) globalThis.seen.set(video, frames);
+        return { name: tile.querySelector(".name").textContent, state: tile.dataset.state, moving };
+      });
+    });
+  }
+
+  async say(text) {
+    await this.page.getByRole("tab", { name: /^Chat/ }).click();
+    await this.page.getByLabel("Message to everybody in the room").fill(text);
+    await this.page.keyboard.press("Enter");
+  }
+
+  hears(text) {
+    return this.page.locator("#log li", { hasText: text }).first().waitFor();
+  }
+
+  notice(text) {
+    return this.page.locator(".notice", { hasText: text }).waitFor();
+  }
+
+  /** Takes a picture of the page in each look. */
+  async shoot(name) {
+    for (const [look, { viewport, colorScheme }] of Object.entries(looks)) {
+      await this.page.setViewportSize(viewport);
+      await this.page.emulateMedia({ colorScheme });
+      await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      const overflow = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${name} in ${look} is ${overflow} px too wide`);
+      await this.page.screenshot({ path: `${out}${name}-${look}.png` });
+    }
+    await this.page.setViewportSize(looks["desktop-light"].viewport);
+    await this.page.emulateMedia({ colorScheme: "light" });
+  }
+
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.problems, []);
+  }
+}
+
+describe("four people at two gateways", () => {
+  const room = `team room ${Date.now() % 10_000} ✨`;
+  const names = ["Ada", "Ben", "Cleo", "Dan"];
+  let ada, ben, cleo, dan;
+  const others = (name) => names.filter((other) => other !== name);
+
+  test("the start page", async () => {
+    ada = await Tab.open(gateways[0], { name: "Ada" });
+    await ada.page.getByLabel("Room", { exact: true }).fill(room);
+    await ada.shoot("start");
+  });
+
+  test("the owner creates the room and sees the own camera", async () => {
+    await ada.create(room);
+    await ada.page.locator('.tile[data-client="you"][data-video="true"]').waitFor();
+    assert.equal(new URL(ada.page.url()).hash, `#room=${encodeURIComponent(room)}`);
+    await ada.shoot("alone");
+  });
+
+  test("others come by the link, over both gateways, and every pair is connected", async () => {
+    const hash = new URL(ada.page.url()).hash;
+    [ben, cleo, dan] = await Promise.all(
+      ["Ben", "Cleo", "Dan"].map((name, i) => Tab.open(gateways[(i + 1) % 2], { name, hash })),
+    );
+    assert.equal(await ben.page.getByLabel("Room", { exact: true }).inputValue(), room);
+    await ben.shoot("invited");
+    for (const tab of [ben, cleo, dan]) {
+      await tab.page.getByRole("button", { name: "Join it" }).click();
+      await tab.inRoom();
+    }
+    await Promise.all([ada, ben, cleo, dan].map((tab) => tab.sees(...others(tab.name))));
+  });
+
+  test("chat reaches everybody from everybody", async () => {
+    for (const tab of [ada, ben, cleo, dan]) await tab.say(`Hello from ${tab.name}`);
+    for (const tab of [ada, ben, cleo, dan]) for (const name of names) await tab.hears(`Hello from ${name}`);
+    await ben.shoot("call");
+  });
+
+  test("participants, their states, and the owner's mark", async () => {
+    await cleo.page.getByRole("tab", { name: /^People/ }).click();
+    const rows = cleo.page.locator("#people .person");
+    assert.equal(await rows.count(), 4);
+    assert.match(await rows.filter({ hasText: "Ada" }).textContent(), /owner.*connected/);
+    assert.equal(await cleo.page.locator("#people .owner").count(), 1);
+    await cleo.shoot("people");
+  });
+
+  test("mute, camera off and on, screen", async () => {
+    await dan.page.getByRole("button", { name: "Microphone" }).click();
+    await ada.page.locator(".tile", { hasText: "Dan" }).locator(".mute").waitFor();
+    await dan.page.getByRole("button", { name: "Camera" }).click();
+    await ada.page.locator('.tile[data-video="false"]', { hasText: "Dan" }).waitFor();
+    assert.equal(await dan.page.getByRole("button", { name: "Camera" }).getAttribute("aria-pressed"), "false");
+    await dan.page.getByRole("button", { name: "Screen" }).click();
+    await ada.page.locator('.tile.screen[data-video="true"]', { hasText: "Dan: screen" }).waitFor();
+    await ada.shoot("screen");
+    await dan.page.getByRole("button", { name: "Screen" }).click();
+    await ada.page.locator(".tile.screen").waitFor({ state: "detached" });
+    await dan.page.getByRole("button", { name: "Camera" }).click();
+    await ada.sees("Ben", "Cleo", "Dan");
+  });
+
+  test("the inspector shows the frames, filters, pauses, and opens them", async () => {
+    await dan.page.getByRole("tab", { name: "Inspector" }).click();
+    const frames = dan.page.locator("#frames .frame");
+    await frames.filter({ hasText: "welcome" }).waitFor();
+    await dan.page.getByLabel("Show frames that contain").fill("room-join");
+    await until("only matching frames", async () => (await frames.count()) === 2);
+    await dan.page.getByLabel("Direction").selectOption("out");
+    await until("only sent frames", async () => (await frames.count()) === 1);
+    await frames.first().locator("summary").click();
+    await frames.first().locator("pre", { hasText: '"event": "room-join"' }).waitFor();
+    await dan.shoot("inspector");
+    await dan.page.getByLabel("Direction").selectOption("");
+    await dan.page.getByLabel("Show frames that contain").fill("");
+    await dan.page.getByRole("button", { name: "Pause" }).click();
+    const before = await frames.count();
+    await dan.page.getByRole("button", { name: "Camera" }).click(); // makes signals
+    await dan.page.locator("#tally", { hasText: /paused, [1-9]/ }).waitFor();
+    assert.equal(await frames.count(), before);
+    await dan.page.getByRole("button", { name: "Continue" }).click();
+    await until("what came meanwhile", async () => (await frames.count()) > before);
+    await dan.page.getByRole("button", { name: "Camera" }).click();
+    await ada.sees("Ben", "Cleo", "Dan");
+  });
+
+  test("a tab is closed: the others see it go", async () => {
+    await dan.close();
+    await Promise.all([ada.sees("Ben", "Cleo"), ben.sees("Ada", "Cleo"), cleo.sees("Ada", "Ben")]);
+    await ada.hears("Dan has gone.");
+    dan = undefined;
+  });
+
+  test("the server restarts: all come back, and are told", async () => {
+    await control("stop");
+    await ada.notice("Trying again by itself");
+    // What was connected stays so without the server.
+    await ben.sees("Ada", "Cleo");
+    await ben.say("Still here");
+    await ada.hears("Still here");
+    await ada.shoot("offline");
+    await control("start");
+    await ada.hears("You own the room, so it was opened again");
+    for (const tab of [ben, cleo]) await tab.hears("Back in the room");
+    await Promise.all([ada.sees("Ben", "Cleo"), ben.sees("Ada", "Cleo"), cleo.sees("Ada", "Ben")]);
+    assert.equal(await ada.page.locator('.tile[data-client="you"] .owner').count(), 1);
+    assert.equal(await ada.page.locator(".notice").count(), 0);
+    await ada.page.getByRole("tab", { name: /^Chat/ }).click();
+    await ada.shoot("restarted");
+  });
+
+  test("the owner closes the room: all others are told and cleaned up", async () => {
+    await ada.page.getByRole("button", { name: "End call" }).click();
+    await ada.notice("You left the room.");
+    for (const tab of [ben, cleo]) {
+      await tab.notice("The room was closed");
+      assert.equal(await tab.page.locator(".tile").count(), 0);
+      assert.equal(await tab.page.locator("#people .person").count(), 0);
+    }
+    await ben.shoot("closed");
+    await ben.page.getByRole("button", { name: "Join again" }).click();
+    await ben.notice("There is no room");
+    await ben.shoot("unknown-room");
+    await ben.page.getByRole("button", { name: "Create it" }).last().click();
+    await ben.inRoom();
+    await cleo.page.getByRole("button", { name: "Join again" }).click();
+    await cleo.sees("Ben");
+  });
+
+  test("a taken name is told, and joining offered", async () => {
+    await ada.page.getByLabel("Room", { exact: true }).fill(room);
+    await ada.page.getByRole("button", { name: "Create the room" }).click();
+    await ada.notice("is taken");
+    await ada.shoot("taken");
+    await ada.page.getByRole("button", { name: "Join it" }).first().click();
+    await ada.sees("Ben", "Cleo");
+  });
+
+  test("nothing went wrong in any tab", async () => {
+    for (const tab of [ada, ben, cleo]) await tab.close();
+  });
+});
+
+test("everything by keyboard", async () => {
+  const tab = await Tab.open(gateways[0], { name: "Kim" });
+  const focused = () => tab.page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
+  const stops = [];
+  await tab.page.evaluate(() => document.activeElement.blur());
+  for (let i = 0; i < 8; i++) {
+    await tab.page.keyboard.press("Tab");
+    stops.push(await focused());
+  }
+  assert.deepEqual(stops, ["Skip to the content", "room", "name", "with-camera", "with-microphone", "create", "join", "tab-inspector"]);
+  await tab.page.getByLabel("Room", { exact: true }).fill(`keys ${Date.now()}`);
+  await tab.page.keyboard.press("Enter");
+  await tab.inRoom();
+  assert.equal(await focused(), "call-title");
+  assert.match(await tab.page.locator("#announcer").textContent(), /./);
+  await tab.page.getByRole("tab", { name: /^Chat/ }).focus();
+  await tab.page.keyboard.press("ArrowRight");
+  assert.equal(await focused(), "tab-people");
+  assert.ok(await tab.page.getByRole("tabpanel", { name: /^People/ }).isVisible());
+  await tab.page.keyboard.press("End");
+  assert.equal(await focused(), "tab-inspector");
+  await tab.page.getByRole("button", { name: "Microphone" }).focus();
+  const pressed = () => tab.page.getByRole("button", { name: "Microphone" }).getAttribute("aria-pressed");
+  await until("the microphone is on", async () => (await pressed()) === "true");
+  await tab.page.keyboard.press("Space");
+  await until("the microphone is off", async () => (await pressed()) === "false");
+  await tab.page.getByRole("button", { name: "End call" }).focus();
+  await tab.page.keyboard.press("Enter");
+  await tab.notice("You left the room.");
+  assert.equal(await focused(), "start-title");
+  await tab.close();
+});
+
+test("every control has a name, and text is legible", async () => {
+  const tab = await Tab.open(gateways[0], { name: "Lee" });
+  await tab.create(`names ${Date.now()}`);
+  for (const scheme of ["light", "dark"]) {
+    await tab.page.emulateMedia({ colorScheme: scheme });
+    for (const name of ["tab-chat", "tab-people", "tab-inspector"]) {
+      await tab.page.locator(`#${name}`).click();
+      const faults = await tab.page.evaluate(audit);
+      assert.deepEqual(faults, [], `${scheme}, ${name}`);
+    }
+  }
+  await tab.close();
+});
+
+/** Runs in the page: controls without a name, and text whose contrast is below WCAG 2.2 AA (4.5:1). */
+function audit() {
+  const faults = [];
+  const visible = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".quiet");
+  for (const control of document.querySelectorAll("button, input, select, summary, [tabindex='0']")) {
+    const name = control.ariaLabel || control.textContent.trim() || control.labels?.[0]?.textContent.trim();
+    if (visible(control) && !name) faults.push(`no name: ${control.outerHTML.slice(0, 80)}`);
+  }
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const [r, g, b, a] = rgba(getComputedStyle(e).backgroundColor);
+      if (a > 150) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !visible(element) || element.closest("button:disabled, .skip, script")) continue;
+    const fore = luminance(rgba(getComputedStyle(element).color).slice(0, 3));
+    const back = luminance(behind(element));
+    const contrast = (Math.max(fore, back) + 0.05) / (Math.min(fore, back) + 0.05);
+    if (contrast < 4.5) faults.push(`${contrast.toFixed(1)}:1 ${walker.currentNode.data.trim().slice(0, 40)}`);
+  }
+  return faults;
+}
+
+test("denied permission and a missing camera are told, and the call goes on without", async () => {
+  const plain = await browser({ fake: false });
+  try {
+    const tab = await Tab.open(gateways[0], { name: "Mo", from: plain });
+    await tab.create(`no devices ${Date.now()}`);
+    await tab.notice("There is no microphone on this device");
+    await tab.notice("There is no camera on this device");
+    await tab.shoot("no-devices");
+    await tab.close();
+  } finally {
+    await plain.close();
+  }
+  const strict = await browser({ fake: false, args: ["--use-fake-device-for-media-stream", "--deny-permission-prompts"] });
+  try {
+    const tab = await Tab.open(gateways[0], { name: "Nic", from: strict });
+    await tab.create(`denied ${Date.now()}`);
+    await tab.notice("The camera stays off: permission was denied");
+    await tab.shoot("denied");
+    await tab.close();
+  } finally {
+    await strict.close();
+  }
+});
+
+test("the page's policy: nothing from elsewhere, nothing inline, and caches ask", async () => {
+  const page = await fetch(`${gateways[0]}/`);
+  const policy = page.headers.get("content-security-policy");
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /unsafe|https?:|\*/);
+  assert.equal(page.headers.get("x-content-type-options"), "nosniff");
+  assert.equal(page.headers.get("referrer-policy"), "no-referrer");
+  assert.match(page.headers.get("permissions-policy"), /camera=\(self\)/);
+  const again = await fetch(`${gateways[0]}/`, { headers: { "if-none-match": page.headers.get("etag") } });
+  assert.equal(again.status, 304);
+  const text = await page.text();
+  assert.doesNotMatch(text, /<script(?![^>]* src=)|<style| style=| on\w+=/);
+});

@@ -1,0 +1,24 @@
+package browser
+
+import (
+	"testing"
+	"time"
+
+	"signalling/services/e2e/labtest"
+)
+
+// The SDK under Node, over the one-process build and over two gateways.
+func TestSDK(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) *labtest.Site{
+		"separate": separate,
+		"one-process": func(t *testing.T) *labtest.Site {
+			t.Helper()
+			return labtest.PrivateOneProcess(t, listen(t))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			modules(t) // before anything is built
+			runScript(t, start(t), 2*time.Minute, nil, "--expose-gc", "--test", "--test-reporter=spec", "sdk.test.mjs")
+		})
+	}
+}
