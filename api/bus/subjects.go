@@ -132,6 +132,19 @@ func AnswerSeq(rest string) (uint64, bool) {
 	return seq, err == nil
 }
 
+// PeersSubject is where rooms instances tell each other that they are there, and who owns which partition.
+const PeersSubject = "sig.own.peers"
+
+// PeerPongSubject is the reply subject of a rooms instance's ping to another one, on RoomsPingSubject: the answer arrives
+// there, or the server's "no responders" if the other one is gone.
+func PeerPongSubject(instance, peer string) string { return roomsPrefix + instance + ".peer." + peer }
+
+// PeerPongSubjects is every PeerPongSubject of a rooms instance, for its subscription.
+func PeerPongSubjects(instance string) string { return PeerPongSubject(instance, "*") }
+
+// PongPeer returns the rooms instance that a PeerPongSubject names.
+func PongPeer(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
 // RoomsPingSubject is where a rooms instance answers, with an empty message, that it lives.
 func RoomsPingSubject(instance string) string { return roomsPrefix + instance + ".ping" }
 
