@@ -263,6 +263,15 @@ func (o *owner) correct(a *announce, rooms ...bus.CorrectedRoom) {
 	o.correction(a, &bus.Correction{Last: true, Epoch: o.epoch, Rooms: rooms})
 }
 
+// correctAll answers the announcements that are here.
+func (o *owner) correctAll(rooms ...bus.CorrectedRoom) {
+	o.t.Helper()
+	for len(o.announces) > 0 {
+		o.correct(o.takeAnnounce(), rooms...)
+	}
+	o.flush()
+}
+
 func (o *owner) correction(a *announce, c *bus.Correction) { o.t.Helper(); o.send(a.reply, c) }
 
 // room is a room as its owner sees it. Its methods change that view only, unless they say that they send something.

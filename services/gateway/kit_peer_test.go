@@ -60,6 +60,13 @@ func (p *peer) expectSignal(seq uint64) *signal {
 	return s
 }
 
+// skipSignals forgets the signals that are here.
+func (p *peer) skipSignals() {
+	for len(p.signals) > 0 {
+		<-p.signals
+	}
+}
+
 func (p *peer) expectNoSignal() {
 	p.t.Helper()
 	select {

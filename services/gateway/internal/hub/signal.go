@@ -68,14 +68,15 @@ type heldSignal struct {
 const (
 	// holdTime bounds how long a signal is held.
 	holdTime = 2 * time.Second
-	// maxHeld and maxHeldBytes bound what is held for a room.
-	maxHeld      = 1024
-	maxHeldBytes = 4 << 20
+	// maxHeld and maxHeldBytes bound what is held for a room: well below what a client's queue takes, because all of it may
+	// be for one client. One signal is held whatever its size.
+	maxHeld      = 256
+	maxHeldBytes = 1 << 20
 )
 
 // hold keeps a signal until it can be settled, with data of its own. It returns false if too much is held.
 func (r *replica) hold(s heldSignal) bool {
-	if len(r.held) >= maxHeld || r.heldBytes+len(s.data) > maxHeldBytes {
+	if len(r.held) >= maxHeld || (len(r.held) > 0 && r.heldBytes+len(s.data) > maxHeldBytes) {
 		return false
 	}
 	s.since, s.data = time.Now(), bytes.Clone(s.data)
