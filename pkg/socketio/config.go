@@ -120,3 +120,11 @@ type Handler interface {
 	// nothing can be sent any more.
 	Disconnect(s *Session, reason Reason)
 }
+
+// Idler may be implemented by a Handler that collects what events cause.
+type Idler interface {
+	// Idle is called when all that has arrived from the session is delivered, before more is waited for: the moment to
+	// Flush what the events so far have caused, so that what belongs together leaves together. It is called as the
+	// methods of Handler are, never at the same time as one of them.
+	Idle(s *Session)
+}

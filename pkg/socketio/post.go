@@ -44,6 +44,9 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request, p *polling) *
 		return errBadRequest
 	}
 	err := s.decode(r, *buf)
+	if s.srv.idler != nil {
+		s.srv.idler.Idle(s)
+	}
 	if err != nil {
 		s.fail(err)
 	}

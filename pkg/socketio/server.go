@@ -20,6 +20,7 @@ const (
 type Server struct {
 	cfg     Config
 	handler Handler
+	idler   Idler // handler, if it is one; else nil
 
 	// direct accepts WebSockets that begin a session, takeover those that take one over from polling.
 	direct, takeover *wsock.Upgrader
@@ -37,6 +38,7 @@ type Server struct {
 func NewServer(c Config, h Handler) *Server {
 	c = c.withDefaults()
 	s := &Server{cfg: c, handler: h, sessions: make(map[string]*Session)}
+	s.idler, _ = h.(Idler)
 	o := wsock.Options{
 		ReadLimit:    c.ReadLimit,
 		QueueFrames:  c.QueueFrames,

@@ -18,6 +18,9 @@ func (s *Session) runWebSocket(conn *wsock.Conn) {
 // "Transports, WebSocket": one packet, one frame), and takes the session out.
 func (s *Session) readWebSocket(conn *wsock.Conn) {
 	defer s.srv.remove(s)
+	if s.srv.idler != nil {
+		conn.OnIdle(s.idle)
+	}
 	for {
 		op, frame, err := conn.ReadMessage()
 		if err != nil {
@@ -29,6 +32,13 @@ func (s *Session) readWebSocket(conn *wsock.Conn) {
 			s.fail(err) // the reading goes on until the close is done
 		}
 	}
+}
+
+// idle tells the handler that nothing more is at hand.
+func (s *Session) idle() {
+	s.recv.Lock()
+	defer s.recv.Unlock()
+	s.srv.idler.Idle(s)
 }
 
 // receiveFrame handles one frame.

@@ -70,6 +70,7 @@ func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &native{door: d, ws: ws}
 	c.session = d.hub.Connect(bus.NewClientID(), c)
 	d.cfg.Logger.Info("client connected", "client", c.session.ID(), "door", "native", "addr", r.RemoteAddr)
+	ws.OnIdle(c.session.Flush)
 	go c.serve()
 }
 
@@ -110,6 +111,7 @@ func (c *native) serve() {
 	c.welcome()
 	c.startHeartbeat()
 	err := c.read()
+	c.session.Flush()
 	c.session.End()
 	c.stopHeartbeat()
 	c.ws.Finish()
@@ -139,7 +141,6 @@ func (c *native) read() error {
 			continue
 		}
 		c.session.Handle(&cmd, cmd.ID)
-		c.session.Pace()
 	}
 }
 

@@ -60,6 +60,7 @@ func (d *SocketIO) Connect(s *socketio.Session, _ json.RawMessage, r *http.Reque
 // Disconnect implements socketio.Handler.
 func (d *SocketIO) Disconnect(s *socketio.Session, reason socketio.Reason) {
 	c := s.Data().(*sioConn)
+	c.session.Flush()
 	c.session.End()
 	d.cfg.Logger.Info("client disconnected", "client", s.ID(), "door", "socket.io", "reason", reason.String())
 }
@@ -87,8 +88,14 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 		return nil
 	}
 	c.session.Handle(cmd, ref)
-	c.session.Pace()
 	return nil
+}
+
+// Idle implements socketio.Idler.
+func (d *SocketIO) Idle(s *socketio.Session) {
+	if c, ok := s.Data().(*sioConn); ok {
+		c.session.Flush()
+	}
 }
 
 // refOf turns an acknowledgement's id into what the hub gives back with the answer.

@@ -23,10 +23,11 @@ type waiting struct {
 }
 
 // Handle carries out a command. ref is given back with the answer; nil if the door needs none. The slices are used during
-// the call only. A door calls Handle, and then Pace, from one goroutine for each session.
+// the call only. What the command causes leaves with Flush at the latest: a door calls Handle for each command at hand,
+// then Flush, and both from one goroutine at a time for each session.
 func (s *Session) Handle(c *client.Command, ref []byte) {
 	p := partitionOf(s.h, c.Room)
-	out := s.h.outbox()
+	out := s.outbox()
 	p.mu.Lock()
 	r := p.rooms[string(c.Room)]
 	if q := r.queueOf(s); q != nil {
@@ -36,7 +37,7 @@ func (s *Session) Handle(c *client.Command, ref []byte) {
 		s.took()
 	}
 	p.mu.Unlock()
-	out.release()
+	s.pace(out)
 }
 
 // own returns the command with slices that do not alias a frame. ID is not kept: the door's ref stands for it.

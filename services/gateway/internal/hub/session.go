@@ -16,6 +16,7 @@ type Session struct {
 	conn Conn
 
 	ending sync.Once
+	out    *outbox // of the commands since the last Flush; the door's goroutine's
 
 	mu      sync.Mutex // guards what follows; taken after a partition's mutex, never before
 	ended   bool
@@ -151,10 +152,32 @@ func (s *Session) wake() {
 	}
 }
 
-// Pace blocks a door's reader while MaxPending commands of its client are not answered yet: a client that does not
+func (s *Session) outbox() *outbox {
+	if s.out == nil {
+		s.out = s.h.outbox()
+	}
+	return s.out
+}
+
+// Flush sends what the commands since the last Flush have caused. A door calls it when it has no more commands at hand,
+// before it waits for more, so that frames for one client that come from one read leave in one write.
+func (s *Session) Flush() {
+	if out := s.out; out != nil {
+		s.out = nil
+		out.release()
+	}
+}
+
+// maxUnflushed bounds what waits for a Flush.
+const maxUnflushed = 64
+
+// pace blocks a door's reader while MaxPending commands of its client are not answered yet: a client that does not
 // wait for answers is slowed down by TCP, and nobody else is. Each command is answered within CommandTimeout. It does not
 // wait once the hub has closed the connection.
-func (s *Session) Pace() {
+func (s *Session) pace(out *outbox) {
+	if len(out.conns)+len(out.commands)+len(out.links) >= maxUnflushed {
+		s.Flush()
+	}
 	s.mu.Lock()
 	var full chan struct{}
 	if s.pending >= s.h.cfg.MaxPending && !s.ended && !s.closing {
@@ -165,12 +188,12 @@ func (s *Session) Pace() {
 	}
 	s.mu.Unlock()
 	if full != nil {
+		s.Flush()
 		<-full
 	}
 }
 
 // Error answers a message that is no command.
 func (s *Session) Error(ref []byte, e *client.Error) {
-	s.conn.Answer(ref, e)
-	s.conn.Flush()
+	s.outbox().answer(s, ref, e)
 }
