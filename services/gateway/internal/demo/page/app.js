@@ -135,12 +135,18 @@ function ended(reason) {
   }
   $("call").hidden = $("where").hidden = true;
   $("start").hidden = false;
-  document.body.dataset.view = "start";
+  view("start");
   document.title = "Signalling: a call in the browser";
   $("room").value = room;
-  select("tab-inspector");
   invite();
   $("start-title").focus();
+}
+
+/** Chat and people belong to a call. */
+function view(name) {
+  document.body.dataset.view = name;
+  $("tab-chat").hidden = $("tab-people").hidden = name !== "call";
+  select(name === "call" ? "tab-chat" : "tab-inspector");
 }
 
 const again = (label, room, how) => ({ label, run: () => enter(room, how) });
@@ -155,11 +161,10 @@ $("leave").addEventListener("click", () => {
 function showCall() {
   $("start").hidden = true;
   $("call").hidden = $("where").hidden = false;
-  document.body.dataset.view = "call";
+  view("call");
   $("room-name").textContent = call.room;
   document.title = `${call.room}: a call`;
   history.replaceState(null, "", link(call.room));
-  select("tab-chat");
   mediaChanged();
   $("call-title").focus();
   say(`You are in the room ${call.room}.`);
@@ -188,7 +193,7 @@ function invite() {
   if (room && !call) $("room").value = room;
   $("start-title").textContent = room ? "Join the call" : "Start a call";
   $("start-hint").textContent = room
-    ? "You have a link to this room. Say how you want to come in."
+    ? "You have the link to this room. Come in when you are ready."
     : "Create a room, then send its link to the people you want to talk to.";
   $("join").classList.toggle("primary", !!room);
   $("create").classList.toggle("primary", !room);
@@ -276,7 +281,6 @@ $("say").addEventListener("submit", (event) => {
 /** Adds a line to the chat: somebody's, or, without a name, what happened. */
 function line(text, name = "", note = "") {
   const log = $("log");
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   log.append(
     el(
@@ -288,14 +292,24 @@ function line(text, name = "", note = "") {
     ),
   );
   if (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  follow();
 }
+
+// The chat follows its end unless somebody has scrolled up, also when a phone's keyboard makes it smaller.
+let following = true;
+const follow = () => {
+  if (following) $("log").scrollTop = $("log").scrollHeight;
+};
+$("log").addEventListener("scroll", () => {
+  const log = $("log");
+  following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+});
+new ResizeObserver(follow).observe($("log"));
 
 const select = tabs(document.querySelector("[role=tablist]"), (tab) => {
   if (tab === "tab-chat") {
     unread = 0;
     $("unread").hidden = true;
-    $("log").scrollTop = $("log").scrollHeight;
   }
   if (tab === "tab-inspector") drawFrames();
 });
@@ -316,6 +330,5 @@ try {
   // As above.
 }
 $("room").value = `room-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
-document.body.dataset.view = "start";
+view("start");
 invite();
-select("tab-inspector");

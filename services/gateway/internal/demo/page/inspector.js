@@ -19,7 +19,7 @@ export function inspect(client) {
     return (!direction || frame.direction === direction) && words.every((word) => text.includes(word));
   };
   const tally = () => {
-    const bits = [`${total} frames`];
+    const bits = [total === 1 ? "1 frame" : `${total} frames`];
     if (total > frames.length) bits.push(`the last ${frames.length} are kept`);
     if (paused) bits.push(`paused, ${held} not shown yet`);
     $("tally").textContent = bits.join(" · ");

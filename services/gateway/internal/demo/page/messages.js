@@ -37,7 +37,7 @@ export function deviceFault(error, what) {
         : `The ${what} stays off: permission was denied. You can allow it in the browser's settings of this page.`;
     case "NotFoundError":
     case "OverconstrainedError":
-      return `There is no ${what} on this device. The others cannot ${what === "camera" ? "see" : "hear"} you, but you can see and hear them.`;
+      return `There is no ${what} on this device. You can still see and hear the others.`;
     case "NotReadableError":
     case "AbortError":
       return `The ${what} cannot be used right now. Another program may be using it.`;

@@ -53,7 +53,7 @@ export class Person {
       this.#screenTile?.root.remove();
       this.#screenTile = null;
     }
-    this.#screenTile?.draw({ person: this, label: this.self ? "Your screen" : `${label}: screen`, stream: screen });
+    this.#screenTile?.draw({ person: this, label: this.self ? "Your screen" : `${label}: screen`, stream: screen, bare: true });
     this.#drawRow(label);
     const count = $("tiles").childElementCount;
     $("tiles").dataset.count = Math.min(count, 10);
@@ -102,7 +102,7 @@ function tile() {
   const root = el("li", { class: "tile" }, video, face, el("p", { class: "label" }, name, facts));
   return {
     root,
-    draw({ person, label, stream, mirrored = false }) {
+    draw({ person, label, stream, mirrored = false, bare = false }) {
       const seen = stream?.getVideoTracks().some((track) => track.readyState === "live") ?? false;
       video.muted = person.self;
       video.ariaLabel = `Picture of ${label}`;
@@ -121,7 +121,7 @@ function tile() {
         person.audible ? null : el("span", { class: "mute" }, icon("i-mic-off"), el("span", { class: "quiet", text: "muted" })),
         person.self || person.state === "connected" ? null : el("span", { class: "state", text: peerStates[person.state] }),
       ];
-      facts.replaceChildren(...words.filter(Boolean));
+      facts.replaceChildren(...words.filter((word) => word && !bare));
     },
   };
 }
