@@ -21,6 +21,7 @@ type client struct {
 	id     string
 	ws     *websocket.Conn
 	out    chan []byte
+	raw    chan [][]byte // a binary frame, or a text in several
 	frames chan string
 	over   chan struct{}        // closed when the reader has met the end
 	err    error                // why; set before over
@@ -32,8 +33,11 @@ const clientQueue = 1 << 14
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
+// deaf makes a client that answers no pings.
+func deaf(ws *websocket.Conn) { ws.SetPingHandler(func(string) error { return nil }) }
+
 // dial connects and reads the welcome.
-func dial(t testing.TB, url string, network dialFunc) *client {
+func dial(t testing.TB, url string, network dialFunc, prepare ...func(*websocket.Conn)) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -43,8 +47,11 @@ func dial(t testing.TB, url string, network dialFunc) *client {
 		t.Fatalf("connecting to %s: %v", url, err)
 	}
 	_ = resp.Body.Close()
+	for _, f := range prepare {
+		f(ws)
+	}
 	c := &client{
-		t: t, ws: ws, out: make(chan []byte, clientQueue), frames: make(chan string, clientQueue),
+		t: t, ws: ws, out: make(chan []byte, clientQueue), raw: make(chan [][]byte, 1), frames: make(chan string, clientQueue),
 		over: make(chan struct{}), paused: make(chan chan struct{}), quit: make(chan struct{}),
 	}
 	go c.read()
@@ -97,10 +104,35 @@ func (c *client) write() {
 			if c.ws.WriteMessage(websocket.TextMessage, frame) != nil {
 				return
 			}
+		case pieces := <-c.raw:
+			if c.writeRaw(pieces) != nil {
+				return
+			}
 		case <-c.quit:
 			return
 		}
 	}
+}
+
+func (c *client) writeRaw(pieces [][]byte) error {
+	if len(pieces) == 1 {
+		return c.ws.WriteMessage(websocket.BinaryMessage, pieces[0])
+	}
+	// gorilla writes fragments only when its buffer is full, so they are made here (RFC 6455 section 5.2).
+	var wire []byte
+	for n, p := range pieces {
+		first := byte(0)
+		if n == 0 {
+			first = websocket.TextMessage
+		}
+		if n == len(pieces)-1 {
+			first |= 0x80
+		}
+		wire = append(wire, first, 0x80|byte(len(p)), 0, 0, 0, 0) // masked with zeros
+		wire = append(wire, p...)
+	}
+	_, err := c.ws.NetConn().Write(wire)
+	return err
 }
 
 // stopReading makes the client take nothing after the next frame, until the function that is returned is called.
@@ -120,6 +152,18 @@ func (c *client) vanish() { _ = c.ws.NetConn().Close() }
 
 // say sends a frame as it is.
 func (c *client) say(frame string) { c.out <- []byte(frame) }
+
+// sayBinary sends a binary frame.
+func (c *client) sayBinary(frame []byte) { c.raw <- [][]byte{frame} }
+
+// sayInPieces sends a text message in as many frames.
+func (c *client) sayInPieces(pieces ...string) {
+	var list [][]byte
+	for _, p := range pieces {
+		list = append(list, []byte(p))
+	}
+	c.raw <- list
+}
 
 // do sends a command; id is its JSON id, or empty.
 func (c *client) do(op api.Op, room, id string) {

@@ -101,6 +101,15 @@ type command struct {
 	at    time.Time
 }
 
+// expectCommandWithin is expectCommand with another patience.
+func (o *owner) expectCommandWithin(d time.Duration, op bus.Op, room string, who named) *command {
+	o.t.Helper()
+	for end := time.Now().Add(d); len(o.commands) == 0 && time.Now().Before(end); {
+		pass(tick)
+	}
+	return o.expectCommand(op, room, who)
+}
+
 // takeCommand waits for a command, whichever it is.
 func (o *owner) takeCommand() *command {
 	o.t.Helper()
@@ -211,6 +220,17 @@ func (o *owner) expectNoAnnounce() {
 	case m := <-o.announces:
 		o.t.Fatalf("got announcement %s, want none", m.Data)
 	default:
+	}
+}
+
+// heard forgets the heartbeats that are here, and returns how many.
+func (o *owner) heard() (n int) {
+	for ; ; n++ {
+		select {
+		case <-o.heartbeats:
+		default:
+			return n
+		}
 	}
 }
 

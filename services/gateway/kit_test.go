@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
 	"github.com/nats-io/nats.go"
 
 	api "signalling/api/client"
@@ -51,7 +52,12 @@ type settings struct {
 // scene plays f in a bubble with a gateway whose settings change has adapted.
 func scene(t *testing.T, f func(t *testing.T, w *world), change ...func(*settings)) {
 	t.Helper()
-	natstest.Bubble(t, func(t *testing.T) { f(t, newWorld(t, natstest.Run(t), change...)) })
+	natstest.Bubble(t, func(t *testing.T) {
+		w := newWorld(t, natstest.Run(t), change...)
+		settle()
+		w.owner.heard()
+		f(t, w)
+	})
 }
 
 func newWorld(t testing.TB, srv *natsbus.Embedded, change ...func(*settings)) *world {
@@ -104,9 +110,9 @@ func (w *world) end() {
 }
 
 // connect lets a client in and reads its welcome.
-func (w *world) connect() *client {
+func (w *world) connect(prepare ...func(*websocket.Conn)) *client {
 	w.t.Helper()
-	c := dial(w.t, "ws://gateway/ws", w.pipes.dial)
+	c := dial(w.t, "ws://gateway/ws", w.pipes.dial, prepare...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.clients = append(w.clients, c)
