@@ -51,12 +51,12 @@ func (c *codec) release() {
 
 func appendMessage[M message](dst []byte, m M) []byte {
 	c := pooled.Get().(*codec)
-	c.reading, c.dst = false, append(dst, '{')
+	dst = append(dst, '{')
+	c.reading, c.dst = false, dst
 	m.fields(c)
-	c.dst = append(c.dst, '}')
 	dst = c.dst
 	c.release()
-	return dst
+	return append(dst, '}')
 }
 
 func decodeMessage[M message](text []byte, m M) error {
