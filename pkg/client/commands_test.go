@@ -70,8 +70,7 @@ func TestCommands(t *testing.T) {
 			if diff := cmp.Diff(tt.result, result); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
-			var coded *client.Error
-			if errors.As(tt.err, &coded) {
+			if coded, ok := errors.AsType[*client.Error](tt.err); ok {
 				if !errors.As(err, &coded) || !cmp.Equal(coded, tt.err) {
 					t.Errorf("error %v, want %v", err, tt.err)
 				}

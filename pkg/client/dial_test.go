@@ -116,8 +116,7 @@ func TestDialTellsWhenNobodyListens(t *testing.T) {
 	}
 	_ = l.Close()
 	_, err = client.Dial(soon(t), "ws://"+l.Addr().String()+"/ws", nil)
-	var op *net.OpError
-	if !errors.As(err, &op) {
+	if _, ok := errors.AsType[*net.OpError](err); !ok {
 		t.Errorf("error %v, want that of the network", err)
 	}
 }

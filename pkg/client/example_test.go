@@ -68,7 +68,7 @@ func ExampleClient_Create() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		defer c.Close()
+		defer c.Close() //nolint:gocritic // two turns at the most
 
 		err = c.Create(ctx, "lobby")
 		if errors.Is(err, client.ErrRoomExists) {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"maps"
 	"testing"
 
 	"signalling/services/e2e/labtest"
@@ -65,9 +66,7 @@ func refused(code string) J {
 // with returns the frame with one more field.
 func with(frame J, name string, value any) J {
 	all := J{name: value}
-	for k, v := range frame {
-		all[k] = v
-	}
+	maps.Copy(all, frame)
 	return all
 }
 

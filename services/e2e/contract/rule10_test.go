@@ -19,7 +19,7 @@ const limit = 256 << 10
 func signalOf(size int, room string, from, to *conn) (sent, got string) {
 	head := fmt.Sprintf(`{"event":"signal-send","room":%q,"targetId":%q,"data":"`, room, to.ID)
 	data := strings.Repeat("x", size-len(head)-2)
-	return head + data + `"}`, fmt.Sprintf(`{"event":"signal-receive","room":%q,"senderId":%q,"data":"%s"}`, room, from.ID, data)
+	return head + data + `"}`, fmt.Sprintf(`{"event":"signal-receive","room":%q,"senderId":%q,"data":%q}`, room, from.ID, data)
 }
 
 func TestRule10_AMessageOfExactlyTheLimitPasses(t *testing.T) {

@@ -76,7 +76,7 @@ func TestRule4_AJoinerSeesNoEventFromBefore(t *testing.T) {
 			b.Emit(join(room))
 			c.Emit(join(room))
 			answer := c.Next()
-			switch others := answer["clients"].([]any); { //nolint:errcheck,forcetypeassert // it panics, and that is right
+			switch others := answer["clients"].([]any); { //nolint:forcetypeassert // it panics, and that is right
 			case len(others) == 1: // b was away: c sees it come
 				checkFrame(t, answer, joined(room, owner, owner))
 				c.Expect(clientJoined(room, b))

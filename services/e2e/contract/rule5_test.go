@@ -110,7 +110,7 @@ func TestRule5_DataArrivesByteForByte(t *testing.T) {
 	labtest.ForEachSite(t, func(t *testing.T, s *site) {
 		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
 		meet(t, room, a, b, c)
-		values := append(values, fmt.Sprintf(`"%s"`, strings.Repeat("long ", 20_000)))
+		values := append(values, fmt.Sprintf("%q", strings.Repeat("long ", 20_000)))
 		for _, target := range []*conn{b, c} {
 			for _, v := range values {
 				a.Send(fmt.Sprintf(`{"event":"signal-send","room":%q,"targetId":%q,"data":%s}`, room, target.ID, v))

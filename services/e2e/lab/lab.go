@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -97,8 +98,8 @@ func (l *Lab) admit(p *Process, r *run) error {
 func (l *Lab) StopAll(ctx context.Context) error {
 	var errs []error
 	processes := l.Processes()
-	for i := len(processes) - 1; i >= 0; i-- {
-		p := processes[i]
+	for _, p := range slices.Backward(processes) {
+
 		if !p.Running() {
 			continue
 		}

@@ -100,7 +100,7 @@ func (p *participant) snapshot() check.History {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.history
-	h.Seen = h.Seen[:len(h.Seen):len(h.Seen)]
+	h.Seen = slices.Clip(h.Seen)
 	return h
 }
 

@@ -3,6 +3,7 @@ package storm_test
 import (
 	"os"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestRule4_Storm(t *testing.T) {
 		}
 		all := storm.Histories()
 		r := check.Histories(all)
-		violations := append(r.Violations, check.Quiescent(all)...)
+		violations := slices.Concat(r.Violations, check.Quiescent(all))
 		if len(violations) > 0 {
 			t.Errorf("%d violations:\n%s", len(violations), strings.Join(violations, "\n"))
 		}
