@@ -21,7 +21,7 @@ const (
 
 // environment is what each of our programs gets beside its own settings. A setting that is given twice has the last value.
 func environment(settings ...[]string) []string {
-	env := []string{"LOG_FORMAT=json", "LOG_LEVEL=info", "PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=0"}
+	env := []string{"LOG_FORMAT=json", "LOG_LEVEL=info", "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=50"}
 	for _, s := range settings {
 		env = append(env, s...)
 	}

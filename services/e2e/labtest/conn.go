@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -227,6 +229,20 @@ func (c *Conn) Expect(want ...J) {
 		if diff := cmp.Diff(plain(c.t, w), blur(w, got)); diff != "" {
 			c.t.Fatalf("%s: frame (-want +got):\n%s", c.ID, diff)
 		}
+	}
+}
+
+// ExpectSet waits for as many frames, which must be these, in any order.
+func (c *Conn) ExpectSet(want ...J) {
+	c.t.Helper()
+	for range want {
+		got := c.Next()
+		i := slices.IndexFunc(want, func(w J) bool { return w != nil && cmp.Equal(plain(c.t, w), blur(w, maps.Clone(got))) })
+		if i < 0 {
+			c.t.Fatalf("%s: frame %v, still to come are %v", c.ID, got, want)
+		}
+		want = slices.Clone(want)
+		want[i] = nil
 	}
 }
 
