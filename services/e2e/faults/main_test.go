@@ -13,10 +13,7 @@ func TestMain(m *testing.M) { labtest.Main(m) }
 // J is a frame as its fields.
 type J = labtest.J
 
-type (
-	site = labtest.Site
-	conn = labtest.Conn
-)
+type conn = labtest.Conn
 
 func create(room string) J { return J{"event": "room-create", "room": room} }
 func join(room string) J   { return J{"event": "room-join", "room": room} }
@@ -43,6 +40,7 @@ func joined(room string, owner *conn, others ...*conn) J {
 func clientJoined(room string, c *conn) J {
 	return J{"event": "client-joined", "room": room, "clientId": c.ID}
 }
+
 func clientLeft(room string, c *conn) J {
 	return J{"event": "client-left", "room": room, "clientId": c.ID}
 }
@@ -92,6 +90,12 @@ func chat(t *testing.T, room string, members ...*conn) {
 			to.Expect(received(room, from, 10*i+j))
 		}
 	}
+}
+
+// others are the clients of a room-joined.
+func others(frame J) []any {
+	ids, _ := frame["clients"].([]any)
+	return ids
 }
 
 func must(t *testing.T, err error) {
