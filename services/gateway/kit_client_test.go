@@ -257,10 +257,14 @@ func number(n int) string { return strconv.Itoa(n) }
 
 // dialRaw connects without reading anything.
 func dialRaw(w *world) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	return dialSilent(w.t, "ws://gateway/ws", w.pipes.dial)
+}
+
+func dialSilent(t testing.TB, url string, network dialFunc) (*websocket.Conn, *http.Response, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	d := websocket.Dialer{NetDialContext: w.pipes.dial}
-	return d.DialContext(ctx, "ws://gateway/ws", nil)
+	d := websocket.Dialer{NetDialContext: network}
+	return d.DialContext(ctx, url, nil)
 }
 
 func expectCloseError(t testing.TB, err error, code api.CloseCode) {

@@ -171,13 +171,18 @@ func (s *Session) Flush() {
 // maxUnflushed bounds what waits for a Flush.
 const maxUnflushed = 64
 
+// bound flushes once much waits for it.
+func (s *Session) bound(out *outbox) {
+	if len(out.conns)+len(out.commands)+len(out.links) >= maxUnflushed {
+		s.Flush()
+	}
+}
+
 // pace blocks a door's reader while MaxPending commands of its client are not answered yet: a client that does not
 // wait for answers is slowed down by TCP, and nobody else is. Each command is answered within CommandTimeout. It does not
 // wait once the hub has closed the connection.
 func (s *Session) pace(out *outbox) {
-	if len(out.conns)+len(out.commands)+len(out.links) >= maxUnflushed {
-		s.Flush()
-	}
+	s.bound(out)
 	s.mu.Lock()
 	var full chan struct{}
 	if s.pending >= s.h.cfg.MaxPending && !s.ended && !s.closing {
@@ -195,5 +200,7 @@ func (s *Session) pace(out *outbox) {
 
 // Error answers a message that is no command.
 func (s *Session) Error(ref []byte, e *client.Error) {
-	s.outbox().answer(s, ref, e)
+	out := s.outbox()
+	out.answer(s, ref, e)
+	s.bound(out)
 }
