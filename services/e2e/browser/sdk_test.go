@@ -18,7 +18,7 @@ func TestSDK(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			modules(t) // before anything is built
-			runScript(t, start(t), 2*time.Minute, nil, "--expose-gc", "--test", "--test-reporter=spec", "sdk.test.mjs")
+			runScript(t, start(t), 2*time.Minute, nil, "--expose-gc", "--test", "--test-concurrency=1", "--test-reporter=spec", "sdk.test.mjs", "memory.test.mjs")
 		})
 	}
 }

@@ -87,14 +87,12 @@ export class SignallingClient extends Emitter<ClientEvents> {
 
   /** Creates the room and makes this client its owner. Rejects with `room-exists` if the name is taken. */
   async createRoom(room: string, options: CommandOptions = {}): Promise<Room> {
-    await this.#command("room-create", { room }, options);
-    return this.#entered(room);
+    return (await this.#command("room-create", { room }, options))!;
   }
 
   /** Joins the room. Rejects with `room-not-exists` if there is none. */
   async joinRoom(room: string, options: CommandOptions = {}): Promise<Room> {
-    await this.#command("room-join", { room }, options);
-    return this.#entered(room);
+    return (await this.#command("room-join", { room }, options))!;
   }
 
   /** Leaves the room, which ends it if this client owns it. Rejects with `not-in-room`. */
@@ -221,7 +219,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
       if (pending.op === "room-leave") {
         this.#commands.take(id);
         this.#rooms.forget(pending.room);
-        pending.resolve({ event: "room-left" });
+        pending.resolve();
         this.emit("room-left", { room: pending.room, kicked: false });
       } else if (pending.op === "signal-send" || pending.restore || pending.abandoned) {
         this.#commands.take(id);
@@ -291,7 +289,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
 
   // --- commands
 
-  async #command(op: Operation, args: { room: string }, { signal }: CommandOptions): Promise<Frame> {
+  async #command(op: Operation, args: { room: string }, { signal }: CommandOptions): Promise<Room | undefined> {
     if (this.#state !== "open") await this.connect({ signal });
     return this.#send(op, args, signal, false);
   }
@@ -301,7 +299,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
     args: { room: string; targetId?: string; data?: unknown },
     signal: AbortSignal | undefined,
     restore: boolean,
-  ): Promise<Frame> {
+  ): Promise<Room | undefined> {
     return this.#commands.add(op, args, signal, restore, (id, pending) => {
       if (pending.text.length * 3 > this.#maxMessage && bytes(pending.text) > this.#maxMessage) {
         throw new SignallingError("too-large", `longer than ${this.#maxMessage} bytes`, args.room);
@@ -318,7 +316,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
     const { answerTimeout = 15_000, signalGrace = 1000 } = this.#options;
     pending.timer =
       pending.op === "signal-send"
-        ? setTimeout(() => this.#commands.take(id)?.resolve({ event: "" }), signalGrace)
+        ? setTimeout(() => this.#commands.take(id)?.resolve(), signalGrace)
         : setTimeout(() => this.#overdue(id), answerTimeout);
     this.#write(pending.text);
   }
@@ -333,12 +331,6 @@ export class SignallingClient extends Emitter<ClientEvents> {
   #write(text: string): void {
     this.#link?.send(text);
     if (this.heard("frame")) this.emit("frame", { direction: "out", text });
-  }
-
-  #entered(room: string): Room {
-    const entry = this.#rooms.present.get(room);
-    if (!entry) throw new SignallingError("not-in-room", "the room was closed at once", room);
-    return entry;
   }
 
   // --- messages of the server
@@ -381,7 +373,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
       return this.#write(JSON.stringify({ event: "room-leave", room: name }));
     }
     const room = this.#rooms.enter(name, created ? this.#id : (frame.ownerId ?? ""), frame.clients ?? []);
-    pending?.resolve(frame);
+    pending?.resolve(room);
     this.emit("room-joined", { room, created, restored: pending?.restore ?? false });
   }
 
@@ -392,7 +384,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
     if (kicked && known) this.#rooms.kick(name);
     else this.#rooms.present.delete(name);
     this.#early = this.#early.filter((event) => event.room !== name);
-    pending?.resolve(frame);
+    pending?.resolve();
     if (restore) {
       // The room of this client's former connection has ended with it. Now the name is free.
       this.#rooms.lost.set(name, true);

@@ -1,6 +1,7 @@
 import { abortable } from "./emitter.js";
 import { SignallingError } from "./errors.js";
-import type { Frame, Operation } from "./protocol.js";
+import type { Room } from "./options.js";
+import type { Operation } from "./protocol.js";
 
 /** A command that waits for its answer. */
 export interface Pending {
@@ -12,7 +13,8 @@ export interface Pending {
   /** Nobody waits for it any more; if it enters a room, that is to be undone. */
   abandoned: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
-  resolve(answer: Frame): void;
+  /** With the room, if the command was to enter one. */
+  resolve(room?: Room): void;
   reject(error: unknown): void;
 }
 
@@ -31,8 +33,8 @@ export class Commands {
     signal: AbortSignal | undefined,
     restore: boolean,
     sent: (id: number, pending: Pending) => void,
-  ): Promise<Frame> {
-    return abortable(signal, (resolve, reject) => {
+  ): Promise<Room | undefined> {
+    return abortable<Room | undefined>(signal, (resolve, reject) => {
       if (this.#pending.size >= MAX_PENDING) {
         reject(new SignallingError("rate-limited", "too many commands wait for their answers", args.room));
         return () => {};

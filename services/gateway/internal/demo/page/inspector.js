@@ -98,13 +98,14 @@ function row({ direction, text, at }) {
 
 /** The gist of a frame in a few words. */
 function gist({ data, ...rest }) {
-  if (typeof data?.type === "string") rest.data = data.type;
-  else if (typeof data?.candidate === "string") rest.data = data.candidate.split(" ").slice(4, 8).join(" ");
-  else if (data !== undefined) rest.data = JSON.stringify(data) === "{}" ? "end of candidates" : "…";
-  return Object.entries(rest)
+  const bits = [];
+  if (typeof data?.type === "string") bits.push(data.type);
+  else if (typeof data?.candidate === "string") bits.push(data.candidate.split(" ").slice(4, 8).join(" "));
+  else if (data !== undefined) bits.push(JSON.stringify(data) === "{}" ? "end of candidates" : "data");
+  const fields = Object.entries(rest)
     .filter(([key]) => key !== "room")
-    .map(([key, value]) => `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(" · ");
+    .map(([key, value]) => `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`);
+  return [...bits, ...fields].join(" · ");
 }
 
 const time = (at) => `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
