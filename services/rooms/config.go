@@ -18,6 +18,13 @@ type Config struct {
 	// NATS says where the bus is.
 	NATS natsbus.Config
 
+	// Ownership says how partitions find their owner. "static": this instance owns all of them and must be the only one;
+	// "kv": several instances share them by way of a JetStream bucket, and take over from each other.
+	Ownership Ownership `env:"ROOMS_OWNERSHIP" envDefault:"static" desc:"static for a lone instance, kv for several"`
+
+	// Replicas is how many NATS servers keep the bucket of owners if this instance has to make it: 3 in a cluster.
+	Replicas int `env:"ROOMS_OWNERSHIP_REPLICAS" envDefault:"1" desc:"replicas of the bucket of owners, if it has to be made"`
+
 	// GatewayTimeout is how long a gateway may be silent before its members are removed. One that NATS says is gone is
 	// given up sooner.
 	GatewayTimeout time.Duration `env:"ROOMS_GATEWAY_TIMEOUT" envDefault:"5s" desc:"silence after which a gateway's members are removed"`
@@ -37,11 +44,22 @@ type Config struct {
 	DrainTimeout time.Duration `env:"ROOMS_DRAIN_TIMEOUT" envDefault:"5s" desc:"how long a stop may take"`
 }
 
+// Ownership is how partitions find their owner.
+type Ownership string
+
+// The kinds of ownership.
+const (
+	StaticOwnership Ownership = "static"
+	KVOwnership     Ownership = "kv"
+)
+
 // Defaults returns c with the defaults in place of zero values.
 func (c Config) Defaults() Config {
 	if c.AdminListen == "" {
 		c.AdminListen = "127.0.0.1:8082"
 	}
+	setDefault(&c.Ownership, StaticOwnership)
+	setDefault(&c.Replicas, 1)
 	setDefault(&c.GatewayTimeout, engine.DefaultGatewayTimeout)
 	setDefault(&c.RecoveryWindow, engine.DefaultRecoveryWindow)
 	setDefault(&c.Settle, engine.DefaultSettle)
@@ -60,6 +78,9 @@ func setDefault[T comparable](v *T, value T) {
 // minGatewayTimeout leaves room for a lost heartbeat and for asking.
 const minGatewayTimeout = 3 * time.Second
 
+// maxReplicas is what JetStream allows.
+const maxReplicas = 5
+
 // Validate reports settings that cannot work. Zero values count as the defaults.
 func (c Config) Validate() error {
 	c = c.Defaults()
@@ -69,6 +90,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+	check(c.Ownership == StaticOwnership || c.Ownership == KVOwnership, "ROOMS_OWNERSHIP is neither static nor kv")
+	check(c.Replicas >= 1 && c.Replicas <= maxReplicas, "ROOMS_OWNERSHIP_REPLICAS is not from 1 to %d", maxReplicas)
 	check(c.GatewayTimeout >= minGatewayTimeout, "ROOMS_GATEWAY_TIMEOUT is less than %v", minGatewayTimeout)
 	check(c.RecoveryWindow >= time.Second, "ROOMS_RECOVERY_WINDOW is less than 1s")
 	check(c.Settle > 0, "ROOMS_SETTLE is negative")

@@ -33,6 +33,13 @@ type fakeGateway struct {
 	digests []bus.Digest
 	events  map[string][]bus.Event
 	change  chan struct{}
+	// Of a gateway that answers questions, see announcing.
+	held    map[string]*holding
+	epochs  [bus.Partitions]uint64
+	autoSeq uint64
+	asOf    uint64
+	asked40 map[uint64]int
+	retries []int
 }
 
 func newGateway(t *testing.T, srv *natsbus.Embedded) *fakeGateway {
@@ -45,6 +52,7 @@ func gatewayOn(t *testing.T, nc *nats.Conn) *fakeGateway {
 	g := &fakeGateway{
 		t: t, id: bus.NewID(), nc: nc, in: make(chan *nats.Msg, 1<<16), done: make(chan struct{}),
 		answers: map[uint64][]byte{}, parts: map[uint64][]bus.Correction{}, events: map[string][]bus.Event{}, change: make(chan struct{}),
+		asked40: map[uint64]int{},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g.stop = cancel
@@ -65,8 +73,14 @@ func (g *fakeGateway) subscribe(subject string) *nats.Subscription {
 	return sub
 }
 
-// follow subscribes to a room's events.
-func (g *fakeGateway) follow(room string) { g.subscribe(bus.EventSubject(bus.Token(room))) }
+// follow subscribes to a room's events, and returns when the server knows, because others may cause them.
+func (g *fakeGateway) follow(room string) {
+	g.t.Helper()
+	g.subscribe(bus.EventSubject(bus.Token(room)))
+	ctx, cancel := context.WithTimeout(context.Background(), natstest.Timeout)
+	defer cancel()
+	g.check(g.nc.FlushWithContext(ctx))
+}
 
 // kill ends the gateway without a word.
 func (g *fakeGateway) kill() {
@@ -86,6 +100,7 @@ func (g *fakeGateway) run(ctx context.Context) {
 			g.receive(m)
 		case <-beat.C:
 			g.heartbeat(false)
+			g.again()
 		case <-ctx.Done():
 			return
 		}
@@ -125,6 +140,10 @@ func (g *fakeGateway) sort(m *nats.Msg) bool {
 		return false
 	case kind == "ans":
 		seq, _ := bus.AnswerSeq(rest)
+		if seq >= 1<<40 {
+			g.takeCorrection(seq, m.Data)
+			return false
+		}
 		var c bus.Correction
 		if _, announced := g.parts[seq]; announced {
 			g.check(c.Decode(m.Data))
@@ -139,6 +158,9 @@ func (g *fakeGateway) sort(m *nats.Msg) bool {
 		var r bus.Resync
 		g.check(r.Decode(m.Data))
 		g.resyncs = append(g.resyncs, r)
+		if g.held != nil {
+			g.answerResync(r)
+		}
 		if m.Subject == bus.ResyncSubject {
 			g.heartbeat(false)
 		}

@@ -136,18 +136,32 @@ type stallable struct {
 func (s stallable) InProcessConn() (net.Conn, error) {
 	c, err := s.InProcessConnProvider.InProcessConn()
 	s.gate.last = c
-	return stallableConn{c, s.gate}, err
+	return newStallableConn(c, s.gate), err
 }
 
 type stallableConn struct {
 	net.Conn
-	gate *gate
+	gate   *gate
+	close  sync.Once
+	closed chan struct{}
 }
 
-func (c stallableConn) Read(b []byte) (int, error) {
+func newStallableConn(c net.Conn, g *gate) *stallableConn {
+	return &stallableConn{Conn: c, gate: g, closed: make(chan struct{})}
+}
+
+func (c *stallableConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	<-c.gate.open()
+	select {
+	case <-c.gate.open():
+	case <-c.closed:
+	}
 	return n, err
+}
+
+func (c *stallableConn) Close() error {
+	c.close.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 type gate struct {

@@ -44,8 +44,12 @@ type Service struct {
 	log      *slog.Logger
 	instance string
 	engine   *engine.Engine
+	kv       *ownership.KV // nil if ownership is static
 	nc       atomic.Pointer[nats.Conn]
 }
+
+// ErrBucket is wrapped by what Run returns if the bucket of owners is not one in which ownership is safe.
+var ErrBucket = ownership.ErrBucket
 
 // New returns a service that Run starts. Its error wraps settings.ErrInvalid.
 func New(cfg Config, opts Options) (*Service, error) {
@@ -61,7 +65,7 @@ func New(cfg Config, opts Options) (*Service, error) {
 	s.engine = engine.New(engine.Options{
 		Instance:       s.instance,
 		Logger:         s.log,
-		Ownership:      ownership.NewStatic(uint64(time.Now().UnixMilli())),
+		Ownership:      s.ownership(),
 		Fresh:          opts.Fresh,
 		Limits:         room.Limits{MembersPerRoom: cfg.MaxMembers},
 		GatewayTimeout: cfg.GatewayTimeout,
@@ -69,6 +73,17 @@ func New(cfg Config, opts Options) (*Service, error) {
 		Settle:         cfg.Settle,
 	})
 	return s, nil
+}
+
+// ownership returns what says which partitions are ours.
+func (s *Service) ownership() engine.Ownership {
+	if s.cfg.Ownership == KVOwnership {
+		s.kv = ownership.NewKV(ownership.KVOptions{
+			Instance: s.instance, Logger: s.log, Replicas: s.cfg.Replicas, ReleaseTimeout: s.cfg.DrainTimeout / 2,
+		})
+		return s.kv
+	}
+	return ownership.NewStatic(uint64(time.Now().UnixMilli()))
 }
 
 // Instance is the id of this run, as it appears in subjects, logs and statistics.
@@ -109,10 +124,38 @@ func (s *Service) Run(ctx context.Context) error {
 		return fmt.Errorf("rooms: registering with NATS: %w", err)
 	}
 	defer func() { _ = svc.Stop() }() // fails only without a connection
-	if err := s.engine.Run(ctx, nc, s.cfg.DrainTimeout); err != nil {
+	if err := s.serve(ctx, nc); err != nil {
 		return fmt.Errorf("rooms: %w", err)
 	}
 	return nil
+}
+
+// serve runs the engine, and what it needs to know which partitions are ours, until ctx ends or one of them fails.
+func (s *Service) serve(ctx context.Context, nc *nats.Conn) error {
+	if s.kv == nil {
+		return s.engine.Run(ctx, nc, s.cfg.DrainTimeout)
+	}
+	owning, stopOwning := context.WithCancel(ctx)
+	defer stopOwning()
+	// The engine goes on until the partitions are released.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	owned := make(chan error, 1)
+	go func() {
+		defer stopServing()
+		owned <- s.kv.Run(owning, nc)
+	}()
+	err := s.engine.Run(serving, nc, s.cfg.DrainTimeout/2)
+	stopOwning()
+	for {
+		select {
+		case kvErr := <-owned:
+			return errors.Join(err, kvErr)
+		case g := <-s.kv.Grants(): // if the engine has failed
+			if g.Released != nil {
+				g.Released()
+			}
+		}
+	}
 }
 
 // adminTimeout bounds the end of the admin server.
@@ -121,12 +164,13 @@ const adminTimeout = time.Second
 // connect connects to NATS. The channel is closed when the connection has ended and no callback runs any more.
 func (s *Service) connect(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
 	nc, err := natsbus.Connect(ctx, s.cfg.NATS, natsbus.Options{
-		Name:        "rooms " + s.instance,
-		Logger:      s.log,
-		InboxPrefix: "_INBOX_rooms",
-		InProcess:   s.opts.InProcess,
-		OnConnect:   s.engine.Connected,
-		OnReconnect: s.engine.Connected,
+		Name:         "rooms " + s.instance,
+		Logger:       s.log,
+		InboxPrefix:  "_INBOX_rooms",
+		InProcess:    s.opts.InProcess,
+		OnConnect:    s.connected,
+		OnReconnect:  s.connected,
+		OnDisconnect: s.disconnected,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -134,6 +178,20 @@ func (s *Service) connect(ctx context.Context) (*nats.Conn, <-chan struct{}, err
 	closed := make(chan struct{})
 	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
 	return nc, closed, nil
+}
+
+func (s *Service) connected() {
+	if s.kv != nil {
+		s.kv.Connected()
+	}
+	s.engine.Connected()
+}
+
+func (s *Service) disconnected() {
+	if s.kv != nil {
+		s.kv.Disconnected()
+	}
+	s.engine.Disconnected()
 }
 
 func (s *Service) startAdmin(nc *nats.Conn) (*admin.Server, error) {
@@ -169,6 +227,9 @@ func (s *Service) Ready(ctx context.Context) error {
 }
 
 func (s *Service) serves(ctx context.Context) error {
+	if s.kv != nil && !s.kv.Synced() {
+		return ErrRecovering
+	}
 	stats, err := s.engine.Stats(ctx)
 	if err != nil {
 		return err

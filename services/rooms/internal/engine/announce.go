@@ -41,11 +41,34 @@ func (e *Engine) handleAnnounce(m *nats.Msg) {
 	case p == nil || !e.serves(p):
 		e.announceLater(reply, 0)
 	case a.Epoch > p.epoch:
-		e.log.Warn("a gateway has met a higher epoch", "partition", number, "epoch", p.epoch, "met", a.Epoch)
-		e.opts.Ownership.Challenge(number, a.Epoch)
+		e.challenge(p, a.Epoch)
 		e.announceLater(reply, p.epoch)
 	default:
 		e.take(p, &a, reply)
+	}
+}
+
+// challenge notes that somebody has met a higher epoch than ours: we may not be the owner any more.
+func (e *Engine) challenge(p *partition, epoch uint64) {
+	e.log.Warn("a higher epoch exists", "partition", p.number, "epoch", p.epoch, "met", epoch)
+	if !p.until.IsZero() {
+		p.until = e.now
+	}
+	e.opts.Ownership.Challenge(p.number, epoch)
+}
+
+// handleResync hears what owners say to gateways: another owner of our partition has followed us.
+func (e *Engine) handleResync(m *nats.Msg) {
+	var r bus.Resync
+	if err := r.Decode(m.Data); err != nil {
+		e.malformed(m, err)
+		return
+	}
+	if r.Partition < 0 {
+		return
+	}
+	if p := e.partitions[r.Partition]; p != nil && r.Epoch > p.epoch {
+		e.challenge(p, r.Epoch)
 	}
 }
 

@@ -25,8 +25,9 @@ const (
 	DefaultGatewayTimeout = 5 * time.Second
 	// DefaultRecoveryWindow is how long a new owner waits for a gateway's announcement.
 	DefaultRecoveryWindow = 3 * time.Second
-	// DefaultSettle is how long after connecting to NATS an owner still expects gateways to come back, because whatever
-	// cut us off may have cut them off too. It is more than natsbus.MaxReconnectWait.
+	// DefaultSettle is how long after connecting to NATS an owner still listens for gateways that it does not know. It is
+	// more than bus.HeartbeatInterval, and more than natsbus.MaxReconnectWait: whatever cut us off may have cut them off
+	// too.
 	DefaultSettle = 1500 * time.Millisecond
 
 	// inboxSize bounds the messages that wait. Beyond it NATS messages are dropped: gateways repeat what is not answered.
@@ -69,6 +70,7 @@ type Engine struct {
 	inbox    chan *nats.Msg
 	calls    chan func()
 	connects atomic.Uint64
+	down     atomic.Bool
 	wake     chan struct{}
 	ended    chan struct{}
 

@@ -15,6 +15,7 @@ const (
 	heartbeats
 	pings
 	pongs
+	resyncs
 )
 
 // listen subscribes to what is not of one partition.
@@ -23,6 +24,7 @@ func (e *Engine) listen() error {
 		bus.HeartbeatSubject:                  heartbeats,
 		bus.RoomsPingSubject(e.opts.Instance): pings,
 		bus.PongSubjects(e.opts.Instance):     pongs,
+		bus.ResyncSubject:                     resyncs,
 	} {
 		if _, err := e.subscribe(subject, k); err != nil {
 			return err
@@ -59,6 +61,8 @@ func (e *Engine) handle(m *nats.Msg) {
 		}
 	case pongs:
 		e.handlePong(m)
+	case resyncs:
+		e.handleResync(m)
 	}
 }
 

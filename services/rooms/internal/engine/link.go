@@ -24,6 +24,7 @@ type link struct {
 
 // Connected is to be called when a connection to NATS has been made, the first or a later one. Any goroutine may.
 func (e *Engine) Connected() {
+	e.down.Store(false)
 	e.connects.Add(1)
 	select {
 	case e.wake <- struct{}{}:
@@ -31,16 +32,19 @@ func (e *Engine) Connected() {
 	}
 }
 
+// Disconnected is to be called when a connection to NATS has been lost. Any goroutine may.
+func (e *Engine) Disconnected() { e.down.Store(true) }
+
 // hear notes a message.
 func (e *Engine) hear() {
-	if e.deaf() {
+	if e.now.Sub(e.link.heard) > maxSilence {
 		e.freshStart("heard nothing for a while")
 	}
 	e.link.heard = e.now
 }
 
 // deaf says that we may be missing messages.
-func (e *Engine) deaf() bool { return e.now.Sub(e.link.heard) > maxSilence }
+func (e *Engine) deaf() bool { return e.now.Sub(e.link.heard) > maxSilence || e.down.Load() }
 
 func (e *Engine) pingSelf() {
 	if e.now.Sub(e.link.pinged) >= selfPingInterval {

@@ -27,7 +27,9 @@ type partition struct {
 }
 
 // serves says whether we may act as the partition's owner now.
-func (e *Engine) serves(p *partition) bool { return p.until.IsZero() || e.now.Before(p.until) }
+func (e *Engine) serves(p *partition) bool {
+	return p.until.IsZero() || (e.now.Before(p.until) && !e.deaf())
+}
 
 // granted takes a grant into account.
 func (e *Engine) granted(g ownership.Grant) error {
@@ -37,6 +39,9 @@ func (e *Engine) granted(g ownership.Grant) error {
 		if p != nil {
 			e.lose(p)
 		}
+		if g.Released != nil {
+			g.Released()
+		}
 		return nil
 	case p == nil:
 		p = &partition{number: g.Partition}
@@ -45,6 +50,11 @@ func (e *Engine) granted(g ownership.Grant) error {
 		}
 	}
 	p.until = g.Until
+	if !g.Until.IsZero() && (g.Asked.Before(e.link.fresh) || e.deaf()) {
+		// It may have ended while we were cut off.
+		p.until = e.now
+		e.opts.Ownership.Doubt()
+	}
 	if p.epoch != g.Epoch {
 		p.epoch = g.Epoch
 		e.takeOver(p)
@@ -67,11 +77,15 @@ func (e *Engine) gain(p *partition) error {
 	return nil
 }
 
-// lose forgets a partition that is not ours any more.
+// lose forgets a partition that is not ours any more. What is on its way here is still taken, to be answered "retry".
 func (e *Engine) lose(p *partition) {
+	for sub := range e.kinds {
+		if !sub.IsValid() {
+			delete(e.kinds, sub) // drained since an earlier loss
+		}
+	}
 	for _, sub := range p.subs {
-		_ = sub.Unsubscribe() // fails only if it has ended
-		delete(e.kinds, sub)
+		_ = sub.Drain() // fails only if it has ended
 	}
 	e.partitions[p.number] = nil
 	e.log.Info("partition lost", "partition", p.number, "epoch", p.epoch)

@@ -8,8 +8,6 @@ import (
 )
 
 const (
-	// recoveryFloor is how long after asking we listen at least, to hear which gateways there are.
-	recoveryFloor = 300 * time.Millisecond
 	// askAgainInterval is how often a gateway is asked again that lives and has not announced.
 	askAgainInterval = time.Second
 	// maxExtensions is how often the recovery window is opened again for gateways that live and have not announced.
@@ -43,6 +41,7 @@ func (e *Engine) startRecovery(p *partition) {
 		return
 	}
 	e.askAll(p)
+	e.tryActivate(p) // if there is nobody to wait for
 }
 
 func (r *recovery) asked(now time.Time, window time.Duration) {
@@ -68,7 +67,8 @@ func (e *Engine) recoverPartitions() {
 // tryActivate ends a recovery if all gateways that live have announced, or if their time is over.
 func (e *Engine) tryActivate(p *partition) {
 	r := p.recovery
-	if p.asks || e.now.Before(r.since.Add(recoveryFloor)) || e.now.Before(e.link.fresh.Add(e.opts.Settle)) {
+	// Whoever has listened for so long knows all gateways by their heartbeats.
+	if p.asks || e.now.Before(e.link.fresh.Add(e.opts.Settle)) {
 		return
 	}
 	missing, alive := e.missing(r)

@@ -1,0 +1,285 @@
+package rooms_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"signalling/api/bus"
+	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natstest"
+	"signalling/services/rooms"
+)
+
+func TestALoneInstanceOwnsEverything(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.start()
+		if took := c.served(); took > 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestInstancesShareThePartitions(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 3 {
+			c.start()
+		}
+		t.Logf("three start: %v", c.complete(3))
+		time.Sleep(20 * time.Second) // leases are renewed
+		if took := c.complete(3); took > 0 {
+			t.Errorf("not stable: %v", took)
+		}
+	})
+}
+
+func TestAJoiningInstanceGetsItsShare(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.start()
+		c.served()
+		g := c.gateway()
+		g.populate(100)
+		c.start()
+		t.Logf("the second joins: %v", c.complete(2))
+		c.start()
+		t.Logf("the third joins: %v", c.complete(3))
+		g.checkAll()
+	})
+}
+
+func TestStandbysTakeOverFromAKilledInstance(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 3 {
+			c.start()
+		}
+		c.complete(3)
+		a, b := c.gateway(), c.gateway()
+		a.populate(100)
+		b.join(a)
+		c.instances[0].cut(true)
+		took := c.watch("takeover", func(served []int, idle int) bool { return idle == 0 && served[0] == 0 })
+		if t.Logf("takeover took %v", took); took > 500*time.Millisecond {
+			t.Errorf("takeover took %v", took)
+		}
+		a.checkAll()
+		b.checkAll()
+		c.complete(2)
+	})
+}
+
+func TestStandbysTakeOverFromAHangingInstance(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 3 {
+			c.start()
+		}
+		c.complete(3)
+		a := c.gateway()
+		a.populate(100)
+		reopen := c.instances[0].gate.shut()
+		took := c.watch("takeover", func(served []int, idle int) bool { return idle == 0 && served[0] == 0 })
+		if t.Logf("takeover took %v", took); took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("takeover took %v", took)
+		}
+		a.checkAll()
+		time.Sleep(3 * time.Second)
+		reopen() // it learns what happened before it serves anything: check would see two owners
+		c.complete(3)
+		a.checkAll()
+	})
+}
+
+func TestAStoppingInstanceHandsOver(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 3 {
+			c.start()
+		}
+		c.complete(3)
+		a := c.gateway()
+		a.populate(100)
+		c.instances[0].stop()
+		took := c.watch("handover", func(served []int, idle int) bool { return idle == 0 && served[0] == 0 })
+		if t.Logf("handover took %v", took); took > 100*time.Millisecond {
+			t.Errorf("handover took %v", took)
+		}
+		c.instances[0].end(t)
+		a.checkAll()
+	})
+}
+
+func TestANATSRestartChangesNoOwner(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 3 {
+			c.start()
+		}
+		c.complete(3)
+		a := c.gateway()
+		a.populate(100)
+		before := c.epochs
+		for _, outage := range []time.Duration{0, time.Second, 4 * time.Second, 30 * time.Second} {
+			c.stopNATS()
+			time.Sleep(outage)
+			c.startNATS()
+			back := time.Now()
+			c.watch("a break", func(_ []int, idle int) bool { return idle > 0 })
+			c.served()
+			t.Logf("outage of %v: served again %v after its end", outage, time.Since(back))
+			if time.Since(back) > 2*time.Second {
+				t.Errorf("it took %v", time.Since(back))
+			}
+			if c.epochs != before {
+				t.Errorf("owners have changed")
+			}
+			a.checkAll()
+		}
+	})
+}
+
+func TestABriefDisconnectChangesNoOwner(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 2 {
+			c.start()
+		}
+		c.complete(2)
+		a := c.gateway()
+		a.populate(50)
+		before := c.epochs
+		c.instances[1].cut(false)
+		c.watch("a break", func(_ []int, idle int) bool { return idle > 0 })
+		c.served()
+		time.Sleep(5 * time.Second)
+		c.served()
+		if c.epochs != before {
+			t.Errorf("owners have changed")
+		}
+		a.checkAll()
+	})
+}
+
+func TestAnOwnerThatMeetsAHigherEpochStaysOwner(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.start()
+		c.served()
+		a := c.gateway()
+		a.populate(50)
+		const met = 1 << 40 // as after a time of static ownership
+		if corr := a.announce(7, bus.Announce{Full: true, Epoch: met}); !corr.Retry {
+			t.Errorf("correction %+v", corr)
+		}
+		c.watch("a higher epoch", func([]int, int) bool { return c.epochs[7] == met+1 })
+		c.served()
+		a.checkAll()
+	})
+}
+
+func TestWrongBuckets(t *testing.T) {
+	for name, cfg := range map[string]jetstream.KeyValueConfig{
+		"in memory":   {Storage: jetstream.MemoryStorage},
+		"with expiry": {Storage: jetstream.FileStorage, TTL: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			natstest.Bubble(t, func(t *testing.T) {
+				c := newCluster(t)
+				c.bucket(cfg)
+				s, err := rooms.New(rooms.Config{Ownership: rooms.KVOwnership}, rooms.Options{InProcess: c, NoAdmin: true, Logger: natstest.Logger(t)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Run(t.Context()); !errors.Is(err, rooms.ErrBucket) {
+					t.Errorf("Run: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// bucket makes the bucket of owners before any instance does.
+func (c *cluster) bucket(cfg jetstream.KeyValueConfig) jetstream.KeyValue {
+	c.t.Helper()
+	nc := natstest.ConnectWith(c.t, natsbus.Config{}, natsbus.Options{InProcess: c})
+	js, err := jetstream.New(nc)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(c.t.Context(), natstest.Timeout)
+	defer cancel()
+	cfg.Bucket = "sig_owners"
+	kv, err := js.CreateOrUpdateKeyValue(ctx, cfg)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return kv
+}
+
+func TestAnEmptiedBucketIsFilledAgain(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 2 {
+			c.start()
+		}
+		c.complete(2)
+		a := c.gateway()
+		a.populate(50)
+		kv := c.bucket(jetstream.KeyValueConfig{Storage: jetstream.FileStorage})
+		ctx, cancel := context.WithTimeout(t.Context(), natstest.Timeout)
+		defer cancel()
+		if err := kv.Delete(ctx, "p.3"); err != nil {
+			t.Fatal(err)
+		}
+		before := c.epochs[3]
+		time.Sleep(20 * time.Second)
+		c.complete(2)
+		if c.epochs[3] <= before {
+			t.Errorf("epoch %d after %d", c.epochs[3], before)
+		}
+		a.checkAll()
+	})
+}
+
+func TestManyFaults(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 3 {
+			c.start()
+		}
+		c.complete(3)
+		a, b := c.gateway(), c.gateway()
+		a.populate(60)
+		b.join(a)
+		for round := range 12 {
+			i := c.instances[len(c.instances)-1-round%2]
+			switch round % 4 {
+			case 0:
+				i.cut(true)
+				c.start()
+			case 1:
+				reopen := i.gate.shut()
+				time.Sleep(time.Duration(round) * time.Second)
+				reopen()
+			case 2:
+				i.stop()
+				c.start()
+			case 3:
+				c.stopNATS()
+				time.Sleep(time.Duration(round) * 100 * time.Millisecond)
+				c.startNATS()
+			}
+			c.watch("service", func(_ []int, idle int) bool { return idle == 0 })
+			time.Sleep(2 * time.Second)
+			c.served()
+			a.checkAll()
+			b.checkAll()
+		}
+	})
+}
