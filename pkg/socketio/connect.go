@@ -94,24 +94,32 @@ func (s *Session) joined() {
 		s.srv.handler.Disconnect(s, reason)
 		return
 	}
+	err := s.connected()
+	conn := s.conn
+	s.mu.Unlock()
+	flush(conn)
+	if errors.Is(err, ErrQueueFull) {
+		s.end(ReasonQueueFull, farewell{how: abrupt})
+	}
+}
+
+// connected changes the state, and queues CONNECT and what was held back. The caller holds mu.
+func (s *Session) connected() error {
+	if err := s.queue(s.connectPacket()); err != nil {
+		return err
+	}
 	early := s.opening.early
 	s.opening = nil
 	stop(s.limit)
 	s.limit = nil
 	s.state.Store(stateConnected)
-	err := s.queue(s.connectPacket())
+	s.out.Store(s.conn)
 	for _, p := range early {
-		if err == nil {
-			err = s.queue(p)
+		if err := s.queue(p); err != nil {
+			return err
 		}
 	}
-	conn := s.conn
-	s.out.Store(conn)
-	s.mu.Unlock()
-	flush(conn)
-	if err != nil && !errors.Is(err, ErrClosed) { // the reader finds out by itself that a WebSocket is closed
-		s.end(ReasonQueueFull, farewell{how: abrupt})
-	}
+	return nil
 }
 
 // connectPacket is the server's CONNECT, with the id in protocol 5.

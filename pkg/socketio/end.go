@@ -16,7 +16,7 @@ const (
 	fault                  // graceful on a WebSocket; on polling the client's next request is refused
 	byClient               // the client said packet 1
 	abrupt                 // what is queued is dropped, the client is told that it is over
-	gone                   // the client is not there any more
+	gone                   // the client is not there any more; should a GET still wait, it is refused
 )
 
 // farewell is how a session ends: code and text are those of a WebSocket close frame, code 0 stands for the reason's own.
@@ -90,16 +90,30 @@ func (s *Session) endPolling(f farewell) (probing *wsock.Conn) {
 	}
 	switch f.how {
 	case graceful:
-		s.state.Store(stateClosing)
-		p.queue = append(p.queue, closePacket) // over the bound, if need be: it is the last
-		s.limit = time.AfterFunc(s.srv.cfg.CloseTimeout, s.limitReached)
+		s.linger(s.srv.cfg.CloseTimeout)
+		p.last = closePacket
 		p.wakeGET()
 	case byClient:
 		p.drop(noopPacket)
+		if !p.get {
+			s.linger(min(s.srv.cfg.CloseTimeout, overtakenGET))
+		}
+	case gone:
+		p.drop(nil)
 	default:
 		p.drop(closePacket)
 	}
 	return probing
+}
+
+// overtakenGET is how long a session that the client has closed waits for a GET that was sent before the closing POST, on
+// another connection.
+const overtakenGET = time.Second
+
+// linger keeps an ended session for the client's next GET. The caller holds mu.
+func (s *Session) linger(d time.Duration) {
+	s.state.Store(stateClosing)
+	s.limit = time.AfterFunc(d, s.limitReached)
 }
 
 // cutShort ends what a graceful end has left running. The caller holds mu.
@@ -119,7 +133,7 @@ func (s *Session) cutShort(f farewell) func() {
 func (s *Session) undeliverable() func() {
 	s.state.Store(stateClosed)
 	stop(s.limit)
-	s.poll.drop(closePacket)
+	s.poll.drop(nil)
 	return func() { s.srv.remove(s) }
 }
 

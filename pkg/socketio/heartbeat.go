@@ -20,6 +20,7 @@ func (s *Session) startHeartbeat() {
 	if s.eio == eio3 {
 		first += c.PingTimeout
 	}
+	s.due = time.Since(s.srv.started) + first
 	s.beat = time.AfterFunc(first, s.heartbeat)
 }
 
@@ -32,11 +33,12 @@ func (s *Session) heartbeat() {
 	}
 	if s.eio == eio3 || s.pinged {
 		s.mu.Unlock()
-		s.end(ReasonPingTimeout, farewell{how: abrupt})
+		s.end(ReasonPingTimeout, farewell{how: gone})
 		return
 	}
 	s.pinged = true
-	s.beat.Reset(s.srv.cfg.PingTimeout)
+	late := time.Since(s.srv.started) - s.due // the client's time has run since the ping was due
+	s.beat.Reset(s.srv.cfg.PingTimeout - late)
 	s.mu.Unlock()
 	s.control(pingPacket)
 }
@@ -69,6 +71,7 @@ func (s *Session) receivePong() error {
 	s.mu.Lock()
 	if s.pinged && !s.ended() {
 		s.pinged = false
+		s.due = time.Since(s.srv.started) + s.srv.cfg.PingInterval
 		s.beat.Reset(s.srv.cfg.PingInterval)
 	}
 	s.mu.Unlock()

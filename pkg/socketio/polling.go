@@ -18,7 +18,9 @@ type polling struct {
 	// get and post: such a request is being served. Each is false again before its answer begins to leave, because a
 	// client that has the answer may send the next request before this one has returned.
 	get, post bool
-	// last answers the waiting GET when the session is over and nothing is queued.
+	over      bool // the session has ended, a GET is refused
+	// last answers a GET when the session is over and nothing is queued. It never shares an answer with what was queued:
+	// client 4 handles a close packet before the events in front of it, and keeps those for its next connection.
 	last *Packet
 	up   *upgrade // a WebSocket that may take over
 }
@@ -35,9 +37,9 @@ func (p *polling) push(packet *Packet, c *Config) error {
 	return nil
 }
 
-// drop forgets what is queued; last is what a waiting GET is told.
+// drop forgets what is queued; last is what a waiting GET is told, nil to refuse it.
 func (p *polling) drop(last *Packet) {
-	p.queue, p.bytes, p.last = nil, 0, last
+	p.queue, p.bytes, p.last, p.over = nil, 0, last, last == nil
 	p.wakeGET()
 }
 
@@ -51,6 +53,13 @@ func (p *polling) wakeGET() {
 	}
 }
 
+// poll is a GET that is being served.
+type poll struct {
+	of *polling
+	// late: it came when a WebSocket was about to take over. paused: it has waited for noopPause since.
+	late, paused bool
+}
+
 // servePoll answers a GET with all that is queued, and waits for something if nothing is. The heartbeat bounds the wait:
 // under EIO=4 its pings are queued here, under EIO=3 a client that does not ping is dropped.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, b64 bool) {
@@ -59,23 +68,26 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, b64 bool) {
 		return
 	}
 	defer s.srv.running.Done()
-	p, refused := s.beginGET()
+	g, refused := s.beginGET()
 	if refused != nil {
 		refused.write(w)
 		return
 	}
-	packets, err := s.await(r.Context(), p)
-	if err != nil { // the client went away while it was waiting
-		s.end(ReasonTransportError, farewell{how: gone})
+	packets, refused, err := s.await(r.Context(), g)
+	switch {
+	case refused != nil:
+		refused.write(w)
 		return
+	case err == nil:
+		err = s.answerPoll(w, packets, b64)
 	}
-	if err := s.answerPoll(w, packets, b64); err != nil {
+	if err != nil { // the client went away, while it was waiting or while it was answered
 		s.end(ReasonTransportError, farewell{how: gone})
 	}
 }
 
 // beginGET makes this GET the session's only one. A second one ends the session ("Receiving data").
-func (s *Session) beginGET() (*polling, *refusal) {
+func (s *Session) beginGET() (*poll, *refusal) {
 	s.mu.Lock()
 	p := s.poll
 	if p == nil {
@@ -91,51 +103,38 @@ func (s *Session) beginGET() (*polling, *refusal) {
 	if p.wake == nil {
 		p.wake = make(chan struct{}, 1)
 	}
+	g := &poll{of: p, late: p.up != nil}
 	s.mu.Unlock()
-	return p, nil
+	return g, nil
 }
 
 // await returns the packets for the GET, after which the session has no GET any more.
-func (s *Session) await(ctx context.Context, p *polling) ([]*Packet, error) {
+func (s *Session) await(ctx context.Context, g *poll) ([]*Packet, *refusal, error) {
 	var pause <-chan time.Time
-	for paused := false; ; {
-		packets, hold := s.take(p, paused)
-		if packets != nil {
-			return packets, nil
-		}
-		if hold && pause == nil {
-			timer := time.NewTimer(noopPause)
-			defer timer.Stop()
-			pause = timer.C
+	if g.late {
+		timer := time.NewTimer(noopPause)
+		defer timer.Stop()
+		pause = timer.C
+	}
+	for {
+		if packets, refused := s.take(g); packets != nil || refused != nil {
+			return packets, refused, nil
 		}
 		select {
-		case <-p.wake:
+		case <-g.of.wake:
 		case <-pause:
-			paused = true
+			g.paused = true
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
 }
 
-// take returns what a GET is to be answered with now, or nil. With hold it would be answered after a pause.
-func (s *Session) take(p *polling, paused bool) (packets []*Packet, hold bool) {
+// take returns what a GET is to be answered with now, or nil.
+func (s *Session) take(g *poll) ([]*Packet, *refusal) {
 	s.mu.Lock()
-	var over bool
-	switch {
-	case len(p.queue) > 0:
-		packets, p.queue, p.bytes = p.queue, nil, 0
-		over = s.state.Load() == stateClosing
-	case p.last != nil:
-		packets = []*Packet{p.last} // also when a WebSocket has taken over
-	case p.up.wantsPolling(paused):
-		packets = []*Packet{noopPacket}
-	default:
-		hold = p.up != nil && p.up.probed
-	}
-	if packets != nil {
-		p.get = false
-	}
+	packets, refused := g.take(s.poll != g.of)
+	over := packets != nil && packets[0] == g.of.last && s.state.Load() == stateClosing
 	if over {
 		s.state.Store(stateClosed)
 		stop(s.limit)
@@ -144,7 +143,28 @@ func (s *Session) take(p *polling, paused bool) (packets []*Packet, hold bool) {
 	if over {
 		s.srv.remove(s)
 	}
-	return packets, hold
+	return packets, refused
+}
+
+// take is what take of the session needs mu for.
+func (g *poll) take(takenOver bool) (packets []*Packet, refused *refusal) {
+	p := g.of
+	switch {
+	case len(p.queue) > 0:
+		packets, p.queue, p.bytes = p.queue, nil, 0
+	case p.over:
+		return nil, errUnknownSID
+	case takenOver && g.late: // a client that has sent packet 5 is past polling
+		return nil, errBadRequest
+	case p.last != nil:
+		packets = []*Packet{p.last}
+	case p.up != nil && p.up.probed && g.late == g.paused:
+		packets = []*Packet{noopPacket}
+	default:
+		return nil, nil
+	}
+	p.get = false
+	return packets, nil
 }
 
 // answerPoll writes the answer to a GET.

@@ -222,6 +222,27 @@ func TestClosePacketByPOST(t *testing.T) {
 	})
 }
 
+// The closing POST may overtake the GET, which goes another way.
+func TestClosePacketOvertakesTheGET(t *testing.T) {
+	each(t, func(t *testing.T, eio int) {
+		r := newRig(t, Config{Polling: true})
+		p, forgotten := r.joined(eio), r.joined(eio)
+		p.post("1", 200)
+		r.disconnected(ReasonTransportClose)
+		if got := p.get(200); got != "6" {
+			t.Errorf("GET: %q", got)
+		}
+		wantRefusal(t, p.do("GET", p.query(), ""), 400, 1)
+		forgotten.post("1", 200)
+		time.Sleep(overtakenGET)
+		synctest.Wait()
+		wantRefusal(t, forgotten.do("GET", forgotten.query(), ""), 400, 1)
+		if n := r.srv.Len(); n != 0 {
+			t.Errorf("%d sessions", n)
+		}
+	})
+}
+
 // What comes behind the close packet does not count.
 func TestNothingFollowsTheClosePacket(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -20,7 +20,8 @@ const (
 type Server struct {
 	cfg     Config
 	handler Handler
-	idler   Idler // handler, if it is one; else nil
+	started time.Time // for times in less than a time.Time
+	idler   Idler     // handler, if it is one; else nil
 
 	// direct accepts WebSockets that begin a session, takeover those that take one over from polling.
 	direct, takeover *wsock.Upgrader
@@ -37,7 +38,7 @@ type Server struct {
 // NewServer makes a server. It needs no start: it works when requests reach it.
 func NewServer(c Config, h Handler) *Server {
 	c = c.withDefaults()
-	s := &Server{cfg: c, handler: h, sessions: make(map[string]*Session)}
+	s := &Server{cfg: c, handler: h, started: time.Now(), sessions: make(map[string]*Session)}
 	s.idler, _ = h.(Idler)
 	o := wsock.Options{
 		ReadLimit:    c.ReadLimit,

@@ -36,14 +36,15 @@ type Session struct {
 
 	state atomic.Uint32 // changes under mu
 
-	mu      sync.Mutex  // guards the fields below
-	conn    *wsock.Conn // the transport, nil while the session polls
-	poll    *polling    // the transport, nil on a WebSocket
-	opening *opening    // nil once the client has joined the namespace
-	beat    *time.Timer // the heartbeat
-	limit   *time.Timer // runs while opening, left or closing
-	reason  Reason      // why it ended
-	eio     uint8       // does not change
+	mu      sync.Mutex    // guards the fields below
+	conn    *wsock.Conn   // the transport, nil while the session polls
+	poll    *polling      // the transport, nil on a WebSocket
+	opening *opening      // nil once the client has joined the namespace
+	beat    *time.Timer   // the heartbeat
+	due     time.Duration // when the next ping is due, since the server's start (protocol 4)
+	limit   *time.Timer   // runs while opening, left or closing
+	reason  Reason        // why it ended
+	eio     uint8         // does not change
 	// pinged: a ping is out (protocol 4).
 	pinged bool
 }

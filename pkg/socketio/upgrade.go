@@ -21,24 +21,12 @@ type upgrade struct {
 	conn   *wsock.Conn
 	timer  *time.Timer
 	probed bool
-	noops  int // GETs that were answered with packet 6
 }
 
-// A client polls once or twice more until it has read the probe's answer. Should that answer be stuck on its way, GETs
-// beyond quickNoops wait a little each, lest client and server spin.
-const (
-	quickNoops = 8
-	noopPause  = 100 * time.Millisecond
-)
-
-// wantsPolling reports whether a waiting GET should be ended with packet 6, and counts it.
-func (u *upgrade) wantsPolling(paused bool) bool {
-	if u == nil || !u.probed || (u.noops >= quickNoops && !paused) {
-		return false
-	}
-	u.noops++
-	return true
-}
+// noopPause is how long a GET waits for its packet 6 when it has come after the WebSocket. The GET that was there before
+// is answered at once; a client that polls again has not read the probe's answer yet, and should that be stuck on its way,
+// client and server must not spin. The JavaScript server looks every 100 ms.
+const noopPause = 10 * time.Millisecond
 
 // serveUpgrade accepts a WebSocket with the session's sid. When it cannot take over, because the session is on a WebSocket
 // or on the way to one, it is closed rather than refused ("A client MUST NOT open more than one WebSocket connection per
@@ -120,14 +108,18 @@ func (s *Session) probe(up *upgrade) bool {
 
 // probed answers the probe, and lets the client end its polling.
 func (s *Session) probed(up *upgrade) bool {
-	s.mu.Lock()
-	current := s.poll != nil && s.poll.up == up
-	if current {
-		up.probed = true
-		s.poll.wakeGET()
+	// The answer first: a client that reads it before the packet 6 does not poll again.
+	if up.conn.Send(probeAnswer.frame) != nil {
+		return false
 	}
-	s.mu.Unlock()
-	return current && up.conn.Send(probeAnswer.frame) == nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll == nil || s.poll.up != up {
+		return false
+	}
+	up.probed = true
+	s.poll.wakeGET()
+	return true
 }
 
 // takeOver makes the WebSocket the session's transport. It waits for a POST that is being handled, so that the client's

@@ -134,10 +134,10 @@ func TestUpgradeTimeout(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		ws.send("2probe")
 		ws.want("3probe")
+		started := time.Now()
 		if got := p.get(200); got != "6" {
 			t.Errorf("GET: %q", got)
 		}
-		started := time.Now()
 		ws.ended(closePolicy)
 		if d := time.Since(started); d != time.Second {
 			t.Errorf("closed after %v", d)
@@ -173,15 +173,14 @@ func TestPollsWhileUpgradingDoNotSpin(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, Config{Polling: true})
 		p := r.joined(eio4)
+		waiting := p.waiting()
+		synctest.Wait()
 		ws := p.upgrade()
 		ws.send("2probe")
 		ws.want("3probe")
 		started := time.Now()
-		for range quickNoops {
-			p.get(200)
-		}
-		if d := time.Since(started); d != 0 {
-			t.Errorf("the first answers took %v", d)
+		if a := next(t, "answer", waiting); a.body != "6" || time.Since(started) != 0 {
+			t.Errorf("the first GET got %q after %v", a.body, time.Since(started))
 		}
 		for range 10 {
 			p.get(200)
@@ -189,12 +188,49 @@ func TestPollsWhileUpgradingDoNotSpin(t *testing.T) {
 		if d := time.Since(started); d != 10*noopPause {
 			t.Errorf("the next ten took %v", d)
 		}
-		waiting := p.waiting()
+		waiting = p.waiting()
 		synctest.Wait()
 		p.post(`42["echo"]`, 200)
 		if a := next(t, "answer", waiting); a.body != `42["echo"]` || time.Since(started) != 10*noopPause {
 			t.Errorf("a packet was held back: %q after %v", a.body, time.Since(started))
 		}
+	})
+}
+
+// A GET that comes before the probe, but after its WebSocket, waits for the probe like the one before.
+func TestGETBetweenWebSocketAndProbe(t *testing.T) {
+	each(t, func(t *testing.T, eio int) {
+		r := newRig(t, Config{Polling: true})
+		p := r.joined(eio)
+		ws := p.upgrade()
+		synctest.Wait()
+		waiting := p.waiting()
+		time.Sleep(time.Second)
+		none(t, "answer", waiting)
+		within(t, 0, "answer", func() {
+			ws.send("2probe")
+			if a := next(t, "answer", waiting); a.body != "6" {
+				t.Errorf("GET: %d %q", a.status, a.body)
+			}
+		})
+	})
+}
+
+// engine.io-protocol test suite, "ignores HTTP requests with same sid after upgrade": a client that does not wait for the
+// probe's answer is past the upgrade, also when its GET overtakes its packet 5.
+func TestGETThatMeetsTheUpgrade(t *testing.T) {
+	each(t, func(t *testing.T, eio int) {
+		r := newRig(t, Config{Polling: true})
+		p := r.joined(eio)
+		ws := p.upgrade()
+		ws.send("2probe")
+		ws.want("3probe")
+		waiting := p.waiting()
+		synctest.Wait()
+		none(t, "answer", waiting)
+		ws.send("5")
+		wantRefusal(t, next(t, "answer", waiting), 400, 3)
+		ws.echo("x")
 	})
 }
 
