@@ -32,6 +32,10 @@ func run(t testing.TB, url string, environ map[string]string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return start(t, g)
+}
+
+func start(t testing.TB, g *gateway.Gateway) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, Gateway: g, cancel: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- g.Run(ctx) }()
@@ -42,13 +46,18 @@ func run(t testing.TB, url string, environ map[string]string) *running {
 // fromSettings makes a gateway from settings.
 func fromSettings(t testing.TB, url string, environ map[string]string) (*gateway.Gateway, error) {
 	t.Helper()
+	return fromSettingsWith(t, url, environ, gateway.Options{Logger: natstest.Logger(t)})
+}
+
+func fromSettingsWith(t testing.TB, url string, environ map[string]string, opts gateway.Options) (*gateway.Gateway, error) {
+	t.Helper()
 	all := map[string]string{"NATS_URL": url, "GATEWAY_LISTEN": "127.0.0.1:0", "GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
 	maps.Copy(all, environ)
 	var cfg gateway.Config
 	if err := conf.Parse(&cfg, conf.Options{Environ: all}); err != nil {
 		return nil, err
 	}
-	return gateway.New(t.Context(), cfg, gateway.Options{Logger: natstest.Logger(t)})
+	return gateway.New(t.Context(), cfg, opts)
 }
 
 // stop tells the gateway to stop, as SIGTERM does, and waits for its end; again it does nothing.
