@@ -244,14 +244,19 @@ func fuzzRound(f *testing.F, decode decoder, encode func([]*Packet) ([]byte, dec
 }
 
 func FuzzPayloadV4(f *testing.F) {
-	for _, seed := range []string{"4hello\x1e2\x1e4world", "4hello\x1ebAQIDBA==", "40", `42["a","日👩"]` + "\x1e3", "b", "\x1e"} {
+	for _, seed := range []string{ // the first ones are of client 4.8.4
+		`451-["echo",{"_placeholder":true,"num":0}]` + "\x1ebAAH/", `40{"token":"x"}`, "41\x1e1",
+		"4hello\x1e2\x1e4world", "4hello\x1ebAQIDBA==", "40", `42["a","日👩"]` + "\x1e3", "b", "\x1e"} {
 		f.Add([]byte(seed))
 	}
 	fuzzRound(f, decodeV4, func(p []*Packet) ([]byte, decoder) { return encodeV4(p), decodeV4 })
 }
 
 func FuzzPayloadTextV3(f *testing.F) {
-	for _, seed := range []string{"6:4hello2:4€", "2:4€10:b4AQIDBA==", "3:4👩1:2", "0:", "1:1", "99:4"} {
+	for _, seed := range []string{ // the first ones are of client 2.5.0
+		`66:42["echo","日本語","👩‍👩‍👧","é","\u2028\u2029\u0000\u001e\u001f\"\\/","�",""]`,
+		`43:451-0["echo",{"_placeholder":true,"num":0}]6:b4AAH/`, "2:41", "1:1",
+		"6:4hello2:4€", "2:4€10:b4AQIDBA==", "3:4👩1:2", "0:", "1:1", "99:4"} {
 		f.Add([]byte(seed))
 	}
 	fuzzRound(f, decodeTextV3, func(p []*Packet) ([]byte, decoder) { return encodeTextV3(p), decodeTextV3 })
