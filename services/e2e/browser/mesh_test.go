@@ -1,0 +1,15 @@
+package browser
+
+import (
+	"testing"
+	"time"
+
+	"signalling/services/e2e/need"
+)
+
+// PeerMesh in Chromium, where the demo page does not use it.
+func TestMesh(t *testing.T) {
+	modules(t)
+	chromium := need.Program(t, "chromium", "chromium")
+	runScript(t, separate(t), 4*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-timeout=60000", "--test-reporter=spec", "mesh.test.mjs")
+}
