@@ -124,8 +124,8 @@ func (l *load) sendPair(ctx context.Context, from, to *peer, i, pairs int, got <
 			if sent >= window {
 				select {
 				case <-got:
-				case <-time.After(10 * time.Second):
-					return fmt.Errorf("a signal did not arrive in 10 s")
+				case <-time.After(patience):
+					return fmt.Errorf("a signal did not arrive in %s", patience)
 				}
 			}
 			c.Data = payload(l.bytes, time.Now().UnixNano())
@@ -155,11 +155,14 @@ const (
 // mesh measures calls: rooms in which every pair exchanges an offer, an answer and ten candidates each way, as a mesh of
 // WebRTC peers does. An operation is one signal.
 func mesh(ctx context.Context, l *load) (r Result, err error) {
-	counts := make([]atomic.Int64, l.clients)
+	counts := make([]struct{ signals, joined atomic.Int64 }, l.clients)
 	peers, err := l.open(ctx, l.clients-l.clients%l.room, func(i int, p *peer) {
 		p.on = func(name string, _ []byte) {
-			if name == client.SignalReceiveName {
-				counts[i].Add(1)
+			switch name {
+			case client.SignalReceiveName:
+				counts[i].signals.Add(1)
+			case client.ClientJoinedName:
+				counts[i].joined.Add(1)
 			}
 		}
 	})
@@ -169,25 +172,31 @@ func mesh(ctx context.Context, l *load) (r Result, err error) {
 	}
 	each := int64((l.room - 1) * (1 + candidates))
 	return l.closedLoop(ctx, "signals", len(peers)/l.room, func(ctx context.Context, n int) (int64, error) {
-		call := peers[n*l.room : (n+1)*l.room]
+		call, count := peers[n*l.room:(n+1)*l.room], counts[n*l.room:(n+1)*l.room]
 		room := l.roomName(int(l.next.Add(1)))
+		for i := range count {
+			count[i].signals.Store(0)
+			count[i].joined.Store(0)
+		}
 		if err := call[0].create(ctx, room); err != nil {
 			return 0, err
 		}
-		var from [64]int64
-		for i, p := range call {
-			from[i] = counts[n*l.room+i].Load()
-			if i > 0 {
-				if err := p.join(ctx, room); err != nil {
-					return 0, err
-				}
+		for _, p := range call[1:] {
+			if err := p.join(ctx, room); err != nil {
+				return 0, err
+			}
+		}
+		// A member can be signalled to by those who know of it.
+		for i := range count {
+			if err := until(ctx, func() bool { return count[i].joined.Load() == int64(l.room-1-i) }); err != nil {
+				return 0, err
 			}
 		}
 		if err := exchange(call, room); err != nil {
 			return 0, err
 		}
-		for i := range call {
-			if err := until(ctx, func() bool { return counts[n*l.room+i].Load() >= from[i]+each }); err != nil {
+		for i := range count {
+			if err := until(ctx, func() bool { return count[i].signals.Load() == each }); err != nil {
 				return 0, err
 			}
 		}

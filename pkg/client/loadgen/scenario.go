@@ -285,8 +285,13 @@ func fanout(ctx context.Context, l *load) (r Result, err error) {
 	})
 }
 
+// patience bounds every wait for the server.
+const patience = 30 * time.Second
+
 // until polls, because the counters that it waits for are written too often for anything dearer.
 func until(ctx context.Context, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for !ok() {
 		if ctx.Err() != nil {
 			return ctx.Err()
