@@ -10,8 +10,19 @@ export async function control(what) {
 }
 
 /** Starts Chromium with fake devices, in which machines without a network can call each other too. */
-export function browser({ args = [], fake = true } = {}) {
-  return chromium.launch({
+export async function browser(options) {
+  const server = await browserServer(options);
+  const connected = await chromium.connect(server.wsEndpoint());
+  const { close } = connected;
+  return Object.assign(connected, {
+    close: () => close.call(connected).then(() => server.close()),
+    /** Stops all its processes in their tracks, or lets them go on: it is the leader of their group. */
+    freeze: (on) => process.kill(-server.process().pid, on ? "SIGSTOP" : "SIGCONT"),
+  });
+}
+
+function browserServer({ args = [], fake = true } = {}) {
+  return chromium.launchServer({
     executablePath: process.env.CHROMIUM,
     args: [
       "--no-sandbox",

@@ -11,5 +11,5 @@ import (
 func TestMesh(t *testing.T) {
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
-	runScript(t, separate(t), 4*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-timeout=60000", "--test-reporter=spec", "mesh.test.mjs")
+	runScript(t, separate(t), 4*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "mesh.test.mjs")
 }
