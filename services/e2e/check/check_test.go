@@ -10,13 +10,13 @@ import (
 )
 
 func violations(all []History) []string {
-	return append(Histories(all).Violations, Quiescent(all)...)
+	return append(Histories(all).Violations, Quiescent(all, Strict)...)
 }
 
 func TestTrueHistoriesPass(t *testing.T) {
 	for _, drops := range []bool{false, true} {
 		compared, unplaced := 0, 0
-		for seed := range uint64(500) {
+		for seed := range uint64(150) {
 			all := newModel(seed, drops).run(400)
 			if v := violations(all); len(v) > 0 {
 				t.Fatalf("drops %v, seed %d:\n%s", drops, seed, strings.Join(v, "\n"))
@@ -25,7 +25,7 @@ func TestTrueHistoriesPass(t *testing.T) {
 			compared, unplaced = compared+r.Compared, unplaced+r.Unplaced
 		}
 		t.Logf("drops %v: %d stints compared, %d unplaced", drops, compared, unplaced)
-		if compared < 1000 || unplaced*100 > compared || (!drops && unplaced > 0) {
+		if compared < 500 || unplaced*100 > compared || (!drops && unplaced > 0) {
 			t.Errorf("drops %v: %d stints were compared and %d could not be placed", drops, compared, unplaced)
 		}
 	}
@@ -186,7 +186,7 @@ func TestFalseHistoriesFail(t *testing.T) {
 	for name, corrupt := range corruptions {
 		t.Run(name, func(t *testing.T) {
 			tried := 0
-			for seed := range uint64(500) {
+			for seed := range uint64(150) {
 				rng := rand.New(rand.NewPCG(seed, 2))
 				all := newModel(seed, false).run(200)
 				i := rng.IntN(len(all))
@@ -200,7 +200,7 @@ func TestFalseHistoriesFail(t *testing.T) {
 					t.Errorf("seed %d: client %s was corrupted, and nothing was found", seed, all[i].Client)
 				}
 			}
-			if tried < 50 {
+			if tried < 15 {
 				t.Errorf("only %d histories could be corrupted so", tried)
 			}
 		})
@@ -214,14 +214,53 @@ func TestGhostsAreFound(t *testing.T) {
 	for i := range all {
 		ghost := slices.Clone(all)
 		ghost[i].Ended = true
-		stints, _ := Fold(all[i])
+		stints, _ := Fold(all[i], Strict)
 		open := slices.ContainsFunc(stints, func(s *Stint) bool { return s.End == Open })
-		alone := len(Quiescent(ghost)) == 0
+		alone := len(Quiescent(ghost, Strict)) == 0
 		if open && !alone {
 			found++
 		}
 	}
 	if found == 0 {
 		t.Error("no client was missed")
+	}
+}
+
+// What Repaired forgives, and what it does not.
+func TestRepaired(t *testing.T) {
+	answer := func(e api.Event) Seen { return Seen{Event: e, Answer: true} }
+	event := func(e api.Event) Seen { return Seen{Event: e} }
+	member := answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "x"}})
+	for name, tt := range map[string]struct {
+		seen             []Seen
+		strict, repaired int
+	}{
+		"another order": {[]Seen{
+			member, event(&api.ClientJoined{Room: "r", ClientID: "y"}),
+			answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "y", "x"}}),
+		}, 1, 0},
+		"another member": {[]Seen{
+			member, answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "y"}}),
+		}, 1, 1},
+		"out by an answer": {[]Seen{
+			member, answer(&api.NotInRoom{Room: "r"}), answer(&api.RoomCreated{Room: "r"}),
+		}, 2, 0},
+		"twice": {[]Seen{
+			member, event(&api.ClientJoined{Room: "r", ClientID: "y"}), event(&api.ClientJoined{Room: "r", ClientID: "y"}),
+		}, 1, 1},
+		"signals out of order": {[]Seen{
+			member,
+			event(&api.SignalReceive{Room: "r", SenderID: "x", Data: []byte("2")}),
+			event(&api.SignalReceive{Room: "r", SenderID: "o", Data: []byte("1")}),
+			event(&api.SignalReceive{Room: "r", SenderID: "x", Data: []byte("1")}),
+		}, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for mode, want := range map[Mode]int{Strict: tt.strict, Repaired: tt.repaired} {
+				if _, got := Fold(History{Client: "c", Seen: tt.seen}, mode); len(got) != want {
+					t.Errorf("mode %d: violations %q, want %d", mode, got, want)
+				}
+			}
+		})
 	}
 }

@@ -3,6 +3,8 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"time"
 
 	api "signalling/api/client"
 )
@@ -12,7 +14,21 @@ type Seen struct {
 	Event api.Event
 	// Answer says that it answers a command other than signal-send.
 	Answer bool
+	// At is when it came, since any moment that all clients share.
+	At time.Duration
 }
+
+// Mode says what may have happened.
+type Mode int
+
+const (
+	// Strict is for a time without faults.
+	Strict Mode = iota
+	// Repaired is for a time with faults, after which clients are told differences only: what came and went unseen is not
+	// told, and what is told together is in no order. A client can learn that it is not in a room by the answer to its
+	// command.
+	Repaired
+)
 
 // History is all that one client received, in order.
 type History struct {
@@ -54,6 +70,8 @@ type Stint struct {
 	Before []string
 	Log    []Change
 	End    End
+	// Begun is when the client was told that it is a member, and Over when it was told that it is none, if it was.
+	Begun, Over time.Duration
 
 	members []string // after Log
 }
@@ -73,9 +91,10 @@ func apply(members []string, log []Change) []string {
 	return members
 }
 
-// Fold follows one client through its rooms. The stints are in the order of their beginnings.
-func Fold(h History) (stints []*Stint, violations []string) {
-	f := folder{client: h.Client, open: map[string]*Stint{}}
+// Fold follows one client through its rooms. The stints are in the order of their beginnings. Signals whose data is a
+// number must come with ascending numbers from each sender.
+func Fold(h History, mode Mode) (stints []*Stint, violations []string) {
+	f := folder{client: h.Client, mode: mode, open: map[string]*Stint{}, signals: map[string]uint64{}}
 	for i, seen := range h.Seen {
 		if problem := f.step(seen); problem != "" {
 			violations = append(violations, fmt.Sprintf("%s, event %d (%s): %s", h.Client, i, describe(seen.Event), problem))
@@ -92,12 +111,16 @@ func Fold(h History) (stints []*Stint, violations []string) {
 func describe(e api.Event) string { return string(api.AppendObject(nil, e, nil)) }
 
 type folder struct {
-	client string
-	open   map[string]*Stint // by room
-	stints []*Stint
+	client  string
+	mode    Mode
+	now     time.Duration
+	open    map[string]*Stint // by room
+	stints  []*Stint
+	signals map[string]uint64 // the last number, by sender
 }
 
 func (f *folder) step(seen Seen) string {
+	f.now = seen.At
 	switch e := seen.Event.(type) {
 	case *api.RoomCreated:
 		return f.begin(&Stint{Room: e.Room, Owner: f.client})
@@ -113,14 +136,28 @@ func (f *folder) step(seen Seen) string {
 		return f.signal(e)
 	case *api.NotInRoom:
 		// For a signal this can come late, when the client has joined again.
-		if seen.Answer && f.open[e.Room] != nil {
-			return "but it is a member"
+		if seen.Answer {
+			return f.lost(e.Room)
 		}
 	case *api.RoomNotExists:
-		if f.open[e.Room] != nil {
+		if f.mode == Strict && f.open[e.Room] != nil {
 			return "but it is a member"
 		}
 	}
+	return ""
+}
+
+// lost ends a stint by an answer that tells that there is none.
+func (f *folder) lost(room string) string {
+	s := f.open[room]
+	switch {
+	case s == nil:
+		return ""
+	case f.mode == Strict:
+		return "but it is a member"
+	}
+	s.End, s.Over = Kicked, f.now
+	delete(f.open, room)
 	return ""
 }
 
@@ -128,7 +165,7 @@ func (f *folder) begin(s *Stint) string {
 	if f.open[s.Room] != nil {
 		return "but it is a member already"
 	}
-	s.Client, s.End = f.client, Open
+	s.Client, s.End, s.Begun = f.client, Open, f.now
 	s.members = append(slices.Clone(s.Before), f.client)
 	f.open[s.Room] = s
 	f.stints = append(f.stints, s)
@@ -153,10 +190,18 @@ func (f *folder) joined(e *api.RoomJoined) string {
 		return f.begin(&Stint{Room: e.Room, Owner: e.OwnerID, Before: e.Clients})
 	}
 	others := slices.DeleteFunc(s.Members(), func(id string) bool { return id == f.client })
-	if e.OwnerID != s.Owner || !slices.Equal(e.Clients, others) {
+	if e.OwnerID != s.Owner || !f.mode.equal(e.Clients, others) {
 		return fmt.Sprintf("but what it was told before is owner %s, others %v", s.Owner, others)
 	}
 	return ""
+}
+
+// equal compares members in join order, or without order when a repair may have mixed it.
+func (m Mode) equal(a, b []string) bool {
+	if m == Repaired {
+		a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	}
+	return slices.Equal(a, b)
 }
 
 func (f *folder) end(e *api.RoomLeft, answer bool) string {
@@ -169,7 +214,7 @@ func (f *folder) end(e *api.RoomLeft, answer bool) string {
 	case answer == e.Kicked:
 		return "only the answer to its own leave is not kicked"
 	}
-	s.End = Left
+	s.End, s.Over = Left, f.now
 	if e.Kicked {
 		s.End = Kicked
 	}
@@ -206,6 +251,14 @@ func (f *folder) signal(e *api.SignalReceive) string {
 	case !slices.Contains(s.members, e.SenderID):
 		return "but the sender is not a member"
 	}
+	n, err := strconv.ParseUint(string(e.Data), 10, 64)
+	if err != nil {
+		return ""
+	}
+	if last := f.signals[e.SenderID]; n <= last {
+		return fmt.Sprintf("but number %d of this sender came before", last)
+	}
+	f.signals[e.SenderID] = n
 	return ""
 }
 

@@ -24,7 +24,7 @@ func Histories(all []History) *Report {
 	r := &Report{ended: map[string]bool{}}
 	groups := map[[2]string]*group{}
 	for _, h := range all {
-		stints, violations := Fold(h)
+		stints, violations := Fold(h, Strict)
 		r.Violations = append(r.Violations, violations...)
 		r.Stints += len(stints)
 		r.ended[h.Client] = h.Ended

@@ -19,21 +19,22 @@ type actor struct {
 	now   *participant
 }
 
-// act makes the actor's steps.
-func (a *actor) act(ctx context.Context) error {
+// act makes the actor's steps, until they are all made or stop is closed.
+func (a *actor) act(ctx context.Context, stop <-chan struct{}) error {
 	var ops sync.WaitGroup
 	defer func() { ops.Wait() }()
 	free := make(chan struct{}, a.storm.cfg.Pipeline)
-	for range a.storm.cfg.Steps {
+	for step := 0; step != a.storm.cfg.Steps; step++ {
 		if a.now == nil || a.now.over() {
 			if err := a.connect(ctx); err != nil {
 				return err
 			}
 		}
-		room := a.storm.rooms[a.rng.IntN(len(a.storm.rooms))]
-		do := a.choose(room)
+		do := a.choose(a.storm.rooms[a.rng.IntN(len(a.storm.rooms))])
 		select {
 		case free <- struct{}{}:
+		case <-stop:
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -46,8 +47,24 @@ func (a *actor) act(ctx context.Context) error {
 			ops.Wait() // else too few commands would be answered
 			a.drop()
 		}
+		if !a.think(stop) {
+			return nil
+		}
 	}
 	return nil
+}
+
+// think waits before the next step. It returns false if that is not to be made.
+func (a *actor) think(stop <-chan struct{}) bool {
+	if a.storm.cfg.Think == 0 {
+		return true
+	}
+	select {
+	case <-time.After(time.Duration(a.rng.Int64N(2 * int64(a.storm.cfg.Think)))):
+		return true
+	case <-stop:
+		return false
+	}
 }
 
 // choose picks the next thing to do.
@@ -59,29 +76,24 @@ func (a *actor) choose(room string) func(context.Context, *participant) {
 		}
 	case x < 65:
 		return func(ctx context.Context, p *participant) {
-			a.storm.note(p, Join, room, func() error { return join(ctx, p, room) })
+			a.storm.note(p, Join, room, func() error { return p.Join(ctx, room) })
 		}
 	case x < 85:
 		return func(ctx context.Context, p *participant) {
 			a.storm.note(p, Leave, room, func() error { return p.Leave(ctx, room) })
 		}
 	default:
-		other, text := a.rng.Uint64(), fmt.Sprintf("%d/%d", a.n, a.rng.Uint32())
+		other := a.rng.Uint64()
 		return func(ctx context.Context, p *participant) {
 			if target := p.neighbour(room, other); target != "" {
-				a.storm.unexpected(p, p.Signal(ctx, room, target, text))
+				a.storm.unexpected(p, p.signal(ctx, room, target))
 			}
 		}
 	}
 }
 
-func join(ctx context.Context, p *participant, room string) error {
-	_, err := p.Join(ctx, room)
-	return err
-}
-
 func (a *actor) connect(ctx context.Context) error {
-	p, err := a.storm.connect(ctx, a.n+a.rng.IntN(2))
+	p, err := a.storm.connect(ctx, a.n+a.rng.IntN(2), a.n < a.storm.cfg.SocketIO)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,13 @@ import (
 
 // participant is one connection, and the record of what it sees.
 type participant struct {
-	*client.Client
+	connection
 	storm *Storm
 	conn  net.Conn
 	left  atomic.Bool // the end of the connection was its own will
+
+	sending sync.Mutex // guards sent, and that signals are sent in its order
+	sent    uint64
 
 	mu      sync.Mutex // guards what follows
 	history check.History
@@ -26,17 +29,9 @@ type participant struct {
 }
 
 // connect opens a connection and begins its record.
-func (s *Storm) connect(ctx context.Context, gateway int) (*participant, error) {
+func (s *Storm) connect(ctx context.Context, gateway int, socketIO bool) (*participant, error) {
 	p := &participant{storm: s, members: map[string][]string{}}
-	opts := &client.Options{
-		EventQueue: 1 << 16,
-		NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-			p.conn = conn
-			return conn, err
-		},
-	}
-	if err := s.dial(ctx, p, gateway, opts); err != nil {
+	if err := s.dial(ctx, p, gateway, socketIO); err != nil {
 		return nil, err
 	}
 	p.history.Client = p.ID()
@@ -48,11 +43,20 @@ func (s *Storm) connect(ctx context.Context, gateway int) (*participant, error) 
 }
 
 // dial connects, to the next gateway if one is gone and that is expected.
-func (s *Storm) dial(ctx context.Context, p *participant, gateway int, opts *client.Options) error {
+func (s *Storm) dial(ctx context.Context, p *participant, gateway int, socketIO bool) error {
+	open := dialNative
+	if socketIO {
+		open = dialSocketIO
+	}
+	catch := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		p.conn = conn
+		return conn, err
+	}
 	for ; ; gateway++ {
 		url, err := s.cfg.URL(gateway)
 		if err == nil {
-			p.Client, err = client.Dial(ctx, url, opts)
+			p.connection, err = open(ctx, url, catch)
 		}
 		if err == nil || !s.cfg.TolerateEnds || ctx.Err() != nil {
 			return err
@@ -67,19 +71,17 @@ func (s *Storm) dial(ctx context.Context, p *participant, gateway int, opts *cli
 
 // record follows the connection to its end.
 func (p *participant) record() {
-	for m := range p.Events() {
-		p.see(m)
-	}
+	p.Follow(p.see)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.history.Ended = true
 }
 
-func (p *participant) see(m client.Message) {
+func (p *participant) see(e client.Event, answer bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.history.Seen = append(p.history.Seen, check.Seen{Event: m.Event, Answer: m.Answer})
-	switch e := m.Event.(type) {
+	p.history.Seen = append(p.history.Seen, check.Seen{Event: e, Answer: answer, At: time.Since(p.storm.start)})
+	switch e := e.(type) {
 	case *client.RoomCreated:
 		p.members[e.Room] = []string{p.ID()}
 	case *client.RoomJoined:
@@ -102,6 +104,14 @@ func (p *participant) snapshot() check.History {
 	h := p.history
 	h.Seen = slices.Clip(h.Seen)
 	return h
+}
+
+// signal sends the next number: each sender's ascend, in the order in which they are sent.
+func (p *participant) signal(ctx context.Context, room, target string) error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	p.sent++
+	return p.Signal(ctx, room, target, p.sent)
 }
 
 // neighbour picks one who is in the room or has been.

@@ -17,8 +17,12 @@ import (
 type Config struct {
 	// Seed decides what each client does. When it does so, and hence what comes of it, differs from run to run.
 	Seed uint64
-	// Clients act at once, in the Rooms, and make Steps each.
+	// Clients act at once, in the Rooms, and make Steps each; negative: until Run is told to stop.
 	Clients, Rooms, Steps int
+	// Think is the mean time between two steps of a client.
+	Think time.Duration
+	// SocketIO is how many of the clients use the Socket.IO door.
+	SocketIO int
 	// Pipeline is how many commands of a client may wait for their answers at once.
 	Pipeline int
 	// Drops is how many steps of a thousand end with the loss of the connection.
@@ -31,6 +35,8 @@ type Config struct {
 	Tolerate func(*client.Error) bool
 	// TolerateEnds says that connections may end by faults.
 	TolerateEnds bool
+	// Mode is how the views are checked.
+	Mode check.Mode
 }
 
 // Kind is a kind of command.
@@ -86,8 +92,9 @@ func New(cfg Config) *Storm {
 	return s
 }
 
-// Run lets all clients act, and returns when each has made its steps.
-func (s *Storm) Run(ctx context.Context) error {
+// Run lets all clients act, and returns when each has made its steps, or soon after stop is closed. The end of ctx is an
+// error.
+func (s *Storm) Run(ctx context.Context, stop <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, s.cfg.Clients)
@@ -95,7 +102,7 @@ func (s *Storm) Run(ctx context.Context) error {
 	for i := range s.cfg.Clients {
 		a := &actor{storm: s, n: i, rng: rand.New(rand.NewPCG(s.cfg.Seed, uint64(i)))} //nolint:gosec // G404: to be repeated
 		all.Go(func() {
-			if errs[i] = a.act(ctx); errs[i] != nil {
+			if errs[i] = a.act(ctx, stop); errs[i] != nil {
 				cancel()
 			}
 		})
@@ -153,7 +160,7 @@ func (s *Storm) Problems() []string {
 // when ctx ends.
 func (s *Storm) Settle(ctx context.Context) error {
 	for {
-		violations := check.Quiescent(s.Histories())
+		violations := check.Quiescent(s.Histories(), s.cfg.Mode)
 		if len(violations) == 0 {
 			break
 		}
@@ -170,18 +177,18 @@ func (s *Storm) Settle(ctx context.Context) error {
 func (s *Storm) ask(ctx context.Context) error {
 	inhabited := map[string]bool{}
 	for _, p := range s.all() {
-		stints, _ := check.Fold(p.snapshot())
+		stints, _ := check.Fold(p.snapshot(), s.cfg.Mode)
 		for _, stint := range stints {
 			if stint.End != check.Open {
 				continue
 			}
 			inhabited[stint.Room] = true
-			if _, err := p.Join(ctx, stint.Room); err != nil {
+			if err := p.Join(ctx, stint.Room); err != nil {
 				return fmt.Errorf("%s asks for room %q, where it is a member: %w", p.ID(), stint.Room, err)
 			}
 		}
 	}
-	probe, err := s.connect(ctx, 0)
+	probe, err := s.connect(ctx, 0, false)
 	if err != nil {
 		return err
 	}
@@ -189,7 +196,7 @@ func (s *Storm) ask(ctx context.Context) error {
 		if inhabited[room] {
 			continue
 		}
-		if _, err := probe.Join(ctx, room); !errors.Is(err, client.ErrRoomNotExists) {
+		if err := probe.Join(ctx, room); !errors.Is(err, client.ErrRoomNotExists) {
 			return fmt.Errorf("room %q has no members, and a join returns %w", room, err)
 		}
 	}

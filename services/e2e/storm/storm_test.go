@@ -35,11 +35,11 @@ func seed(t *testing.T) uint64 {
 func TestRule4_Storm(t *testing.T) {
 	labtest.ForEachSite(t, func(t *testing.T, s *labtest.Site) {
 		storm := storm.New(storm.Config{
-			Seed: seed(t), Clients: 30, Rooms: 20, Steps: 200, Pipeline: 4, Drops: 20, Prefix: s.Room() + "/",
+			Seed: seed(t), Clients: 30, Rooms: 20, Steps: 200, Pipeline: 4, SocketIO: 10, Drops: 20, Prefix: s.Room() + "/",
 			URL: func(i int) (string, error) { return s.URL(labtest.Context(t), i) },
 		})
 		defer storm.Close()
-		if err := storm.Run(labtest.Context(t)); err != nil {
+		if err := storm.Run(labtest.Context(t), nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := storm.Settle(labtest.Context(t)); err != nil {
@@ -50,7 +50,7 @@ func TestRule4_Storm(t *testing.T) {
 		}
 		all := storm.Histories()
 		r := check.Histories(all)
-		violations := slices.Concat(r.Violations, check.Quiescent(all))
+		violations := slices.Concat(r.Violations, check.Quiescent(all, check.Strict))
 		if len(violations) > 0 {
 			t.Errorf("%d violations:\n%s", len(violations), strings.Join(violations, "\n"))
 		}
