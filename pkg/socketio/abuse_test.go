@@ -18,8 +18,10 @@ import (
 func TestAbuse(t *testing.T) {
 	for _, eio := range bothVersions {
 		t.Run(fmt.Sprintf("EIO=%d", eio), func(t *testing.T) {
-			r := newTCPRig(t, Config{Polling: true, CloseTimeout: 200 * time.Millisecond, UpgradeTimeout: 100 * time.Millisecond,
-				QueueFrames: 50})
+			r := newTCPRig(t, Config{
+				Polling: true, CloseTimeout: 200 * time.Millisecond, UpgradeTimeout: 100 * time.Millisecond,
+				QueueFrames: 50,
+			})
 			for round := range 60 {
 				p := r.joined(eio)
 				s := r.connected()

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -205,12 +206,12 @@ func (be *bench) sender(members int, event []byte) func() {
 			f = wsock.TextFrame(event)
 		}
 		for _, s := range sessions {
-			for s.Send(p) == ErrQueueFull {
+			for errors.Is(s.Send(p), ErrQueueFull) {
 				runtime.Gosched()
 			}
 		}
 		for _, c := range bare {
-			for c.Send(f) == wsock.ErrQueueFull {
+			for errors.Is(c.Send(f), wsock.ErrQueueFull) {
 				runtime.Gosched()
 			}
 		}

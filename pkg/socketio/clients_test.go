@@ -157,8 +157,10 @@ func TestRealClients(t *testing.T) {
 	for _, version := range []string{"4", "3", "2"} {
 		for _, transport := range []string{"websocket", "polling", "default"} {
 			t.Run("client "+version+" "+transport, func(t *testing.T) {
-				for _, scenario := range []string{"echo", "acknowledgements", "ids", "binary", "order", "upgrade", "large",
-					"tooLarge", "serverClose", "clientClose", "namespace", "connectError", "connectErrorText"} {
+				for _, scenario := range []string{
+					"echo", "acknowledgements", "ids", "binary", "order", "upgrade", "large",
+					"tooLarge", "serverClose", "clientClose", "namespace", "connectError", "connectErrorText",
+				} {
 					t.Run(scenario, func(t *testing.T) { runClient(t, node, url, version, transport, scenario) })
 				}
 			})

@@ -125,6 +125,6 @@ type Handler interface {
 type Idler interface {
 	// Idle is called when all that has arrived from the session is delivered, before more is waited for: the moment to
 	// Flush what the events so far have caused, so that what belongs together leaves together. It is called as the
-	// methods of Handler are, never at the same time as one of them.
+	// methods of Handler are, between Connect and Disconnect and never at the same time as one of them.
 	Idle(s *Session)
 }

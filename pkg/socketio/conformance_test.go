@@ -15,8 +15,10 @@ import (
 
 // suiteRig is a server with the settings of the suites and the application that the Socket.IO suite wants.
 func suiteRig(t *testing.T) *rig {
-	r := newRig(t, Config{Polling: true, PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond,
-		ReadLimit: 1000000, ConnectTimeout: time.Second})
+	r := newRig(t, Config{
+		Polling: true, PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond,
+		ReadLimit: 1000000, ConnectTimeout: time.Second,
+	})
 	r.h.admit = func(s *Session, auth json.RawMessage, _ *http.Request) error {
 		if auth == nil {
 			auth = json.RawMessage("{}")

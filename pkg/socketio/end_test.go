@@ -70,11 +70,11 @@ func TestCloseOfAPollingClientThatIsGone(t *testing.T) {
 		r := newRig(t, Config{Polling: true, CloseTimeout: 7 * time.Second})
 		p := r.joined(eio4)
 		r.connected().Close(4003, "told to go")
-		time.Sleep(7*time.Second - 1)
+		time.Sleep(7*time.Second - time.Nanosecond)
 		if n := r.srv.Len(); n != 1 {
 			t.Errorf("%d sessions before the time", n)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if n := r.srv.Len(); n != 0 {
 			t.Errorf("%d sessions after it", n)

@@ -109,8 +109,10 @@ func TestRefusals(t *testing.T) {
 				r := newRig(t, Config{Polling: c.polling})
 				var headers []string
 				if c.header == upgrade {
-					headers = []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
-						"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+					headers = []string{
+						"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
+						"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+					}
 				}
 				a := r.do(c.method, c.query, "", headers...)
 				wantRefusal(t, a, c.status, c.code)

@@ -70,7 +70,7 @@ func (e *refusal) write(w http.ResponseWriter) {
 	body, _ := json.Marshal(e) // a struct of an int and a string
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.status)
-	w.Write(body) // a client that is gone needs no answer
+	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
 // ServeHTTP serves every request of the protocol: handshakes, polls, posts, upgrades and CORS preflights. It does not look

@@ -51,7 +51,10 @@ func parseMessage(b []byte) (message, error) {
 		return message{}, err
 	}
 	m.payload = rest
-	return m, m.check()
+	if err := m.check(); err != nil {
+		return message{}, err
+	}
+	return m, nil
 }
 
 // check is what each type demands of its parts.
@@ -139,10 +142,10 @@ func checkEvent(payload []byte) error {
 	}
 	rest = rest[1:]
 	for i, c := range rest {
-		switch {
-		case c == '\\':
+		switch c {
+		case '\\':
 			return checkEscapedName(rest)
-		case c == '"':
+		case '"':
 			if reserved(string(rest[:i])) {
 				return fmt.Errorf("%w: reserved event name", errMalformed)
 			}

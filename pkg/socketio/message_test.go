@@ -136,8 +136,10 @@ func TestPlaceholdersAndAttachmentsBelongTogether(t *testing.T) {
 
 // What is parsed keeps every byte: put together again it is the same message.
 func FuzzMessage(f *testing.F) {
-	for _, seed := range []string{"0", `0{"token":"x"}`, "1", `2["a"]`, `217["signal-send","r","t",{"a":1}]`, `2/x,7["a"]`,
-		`31[]`, `51-["a",{"_placeholder":true,"num":0}]`, `61-3[1]`, `2["\u0063onnect"]`, "0/x?a=b,", `2["error","message"]`} {
+	for _, seed := range []string{
+		"0", `0{"token":"x"}`, "1", `2["a"]`, `217["signal-send","r","t",{"a":1}]`, `2/x,7["a"]`,
+		`31[]`, `51-["a",{"_placeholder":true,"num":0}]`, `61-3[1]`, `2["\u0063onnect"]`, "0/x?a=b,", `2["error","message"]`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -46,8 +46,11 @@ func TestPayloadsAreDecoded(t *testing.T) {
 		{"3: one UTF-16 unit a character of the basic plane", decodeTextV3, "3:4日本1:2", []string{"4日本", "2"}},
 		{"3: two UTF-16 units a character beyond", decodeTextV3, "4:4👩x1:2", []string{"4👩x", "2"}},
 		{"3: a payload without packets", decodeTextV3, "0:", nil},
-		{"3: binary form, the specification's example", decodeBinaryV3,
-			"\x00\x04\xff4\xe2\x82\xac\x01\x05\xff\x04\x01\x02\x03\x04", []string{"4€", "bin:\x01\x02\x03\x04"}},
+		{
+			"3: binary form, the specification's example", decodeBinaryV3,
+			"\x00\x04\xff4\xe2\x82\xac\x01\x05\xff\x04\x01\x02\x03\x04",
+			[]string{"4€", "bin:\x01\x02\x03\x04"},
+		},
 		{"3: binary form, length of two digits", decodeBinaryV3, "\x00\x01\x02\xff4hello world", []string{"4hello world"}},
 		{"3: binary form with base64 inside", decodeBinaryV3, "\x00\x06\xffb4AQID", []string{"bin:\x01\x02\x03"}},
 		{"3: binary form, an empty attachment", decodeBinaryV3, "\x01\x01\xff\x04", []string{"bin:"}},
@@ -246,7 +249,8 @@ func fuzzRound(f *testing.F, decode decoder, encode func([]*Packet) ([]byte, dec
 func FuzzPayloadV4(f *testing.F) {
 	for _, seed := range []string{ // the first ones are of client 4.8.4
 		`451-["echo",{"_placeholder":true,"num":0}]` + "\x1ebAAH/", `40{"token":"x"}`, "41\x1e1",
-		"4hello\x1e2\x1e4world", "4hello\x1ebAQIDBA==", "40", `42["a","日👩"]` + "\x1e3", "b", "\x1e"} {
+		"4hello\x1e2\x1e4world", "4hello\x1ebAQIDBA==", "40", `42["a","日👩"]` + "\x1e3", "b", "\x1e",
+	} {
 		f.Add([]byte(seed))
 	}
 	fuzzRound(f, decodeV4, func(p []*Packet) ([]byte, decoder) { return encodeV4(p), decodeV4 })
@@ -256,15 +260,18 @@ func FuzzPayloadTextV3(f *testing.F) {
 	for _, seed := range []string{ // the first ones are of client 2.5.0
 		`66:42["echo","日本語","👩‍👩‍👧","é","\u2028\u2029\u0000\u001e\u001f\"\\/","�",""]`,
 		`43:451-0["echo",{"_placeholder":true,"num":0}]6:b4AAH/`, "2:41", "1:1",
-		"6:4hello2:4€", "2:4€10:b4AQIDBA==", "3:4👩1:2", "0:", "1:1", "99:4"} {
+		"6:4hello2:4€", "2:4€10:b4AQIDBA==", "3:4👩1:2", "0:", "1:1", "99:4",
+	} {
 		f.Add([]byte(seed))
 	}
 	fuzzRound(f, decodeTextV3, func(p []*Packet) ([]byte, decoder) { return encodeTextV3(p), decodeTextV3 })
 }
 
 func FuzzPayloadBinaryV3(f *testing.F) {
-	for _, seed := range []string{"\x00\x04\xff4\xe2\x82\xac\x01\x05\xff\x04\x01\x02\x03\x04", "\x00\x06\xffb4AQID",
-		"\x01\x01\xff\x04", "\x00\x01\x02\xff4hello world"} {
+	for _, seed := range []string{
+		"\x00\x04\xff4\xe2\x82\xac\x01\x05\xff\x04\x01\x02\x03\x04", "\x00\x06\xffb4AQID",
+		"\x01\x01\xff\x04", "\x00\x01\x02\xff4hello world",
+	} {
 		f.Add([]byte(seed))
 	}
 	fuzzRound(f, decodeBinaryV3, func(p []*Packet) ([]byte, decoder) { return encodeBinaryV3(p), decodeBinaryV3 })

@@ -134,7 +134,7 @@ func (s *Session) await(ctx context.Context, g *poll) ([]*Packet, *refusal, erro
 func (s *Session) take(g *poll) ([]*Packet, *refusal) {
 	s.mu.Lock()
 	packets, refused := g.take(s.poll != g.of)
-	over := packets != nil && packets[0] == g.of.last && s.state.Load() == stateClosing
+	over := len(packets) > 0 && packets[0] == g.of.last && s.state.Load() == stateClosing
 	if over {
 		s.state.Store(stateClosed)
 		stop(s.limit)
@@ -192,9 +192,9 @@ func (s *Session) respond(w http.ResponseWriter, contentType string, body []byte
 	control := http.NewResponseController(w)
 	if err := control.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout)); err == nil {
 		// The connection may serve other handlers later, for which this deadline is not meant.
-		defer control.SetWriteDeadline(time.Time{})
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 	}
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(body); err != nil { // #nosec G705 -- packets as text/plain or octets, and "ok": no markup
 		return err
 	}
 	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {

@@ -170,7 +170,7 @@ func TestLostPOSTEndsTheSession(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		_ = feed.CloseWithError(context.Canceled)
-		next(t, "end of the POST", done)
+		_ = next(t, "end of the POST", done)
 		r.disconnected(ReasonTransportError)
 	})
 }

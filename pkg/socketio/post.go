@@ -44,9 +44,7 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request, p *polling) *
 		return errBadRequest
 	}
 	err := s.decode(r, *buf)
-	if s.srv.idler != nil {
-		s.srv.idler.Idle(s)
-	}
+	s.tellIdle()
 	if err != nil {
 		s.fail(err)
 	}
@@ -129,7 +127,7 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, buf *[]byte) 
 	c := &s.srv.cfg
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(c.ReadTimeout)); err == nil {
-		defer control.SetReadDeadline(time.Time{})
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	}
 	var err error
 	if r.ContentLength > c.ReadLimit {

@@ -374,3 +374,31 @@ func TestHandlerErrorEndsTheSession(t *testing.T) {
 		}
 	})
 }
+
+// A handler that is an Idler is told once when all that has arrived is handled.
+func TestIdle(t *testing.T) {
+	each(t, func(t *testing.T, eio int) {
+		r := newRig(t, Config{Polling: true})
+		p := r.joined(eio)
+		synctest.Wait()
+		before := r.h.idles.Load()
+		p.post(`42["a"]`+"\x1e"+`42["b"]`+"\x1e"+`42["c"]`, 200)
+		if n := r.h.idles.Load() - before; n != 1 {
+			t.Errorf("told %d times for one POST", n)
+		}
+		ws := r.joinedWebSocket(eio)
+		synctest.Wait()
+		before = r.h.idles.Load()
+		frame := masked(`42["a"]`)
+		if _, err := ws.ws.NetConn().Write(bytes.Repeat(frame, 10)); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			ws.want(`42["a"]`)
+		}
+		synctest.Wait()
+		if n := r.h.idles.Load() - before; n != 1 {
+			t.Errorf("told %d times for one read", n)
+		}
+	})
+}

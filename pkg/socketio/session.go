@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -170,7 +171,7 @@ func (s *Session) control(p *Packet) {
 	conn := s.conn
 	s.mu.Unlock()
 	flush(conn)
-	if err == ErrQueueFull {
+	if errors.Is(err, ErrQueueFull) {
 		s.end(ReasonQueueFull, farewell{how: abrupt})
 	}
 }

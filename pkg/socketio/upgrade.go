@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -142,7 +143,7 @@ func (s *Session) takeOver(up *upgrade) bool {
 	}
 	s.mu.Unlock()
 	up.conn.Flush()
-	if err == ErrQueueFull { // cannot be, by the WebSocket's larger bounds; if it is, packets are lost
+	if errors.Is(err, ErrQueueFull) { // cannot be, by the WebSocket's larger bounds; if it is, packets are lost
 		s.end(ReasonQueueFull, farewell{how: abrupt})
 	}
 	return true

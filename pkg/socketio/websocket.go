@@ -38,7 +38,14 @@ func (s *Session) readWebSocket(conn *wsock.Conn) {
 func (s *Session) idle() {
 	s.recv.Lock()
 	defer s.recv.Unlock()
-	s.srv.idler.Idle(s)
+	s.tellIdle()
+}
+
+// tellIdle calls Idle of a handler that wants it. The caller holds recv, so that no Disconnect comes first.
+func (s *Session) tellIdle() {
+	if s.srv.idler != nil && s.state.Load() == stateConnected {
+		s.srv.idler.Idle(s)
+	}
 }
 
 // receiveFrame handles one frame.
