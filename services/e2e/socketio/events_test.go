@@ -100,7 +100,10 @@ func (e *everyEvent) signals() {
 	a, b, c, room := e.a, e.b, e.c, e.room
 	for _, data := range []any{
 		J{"type": "offer", "sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n日本 👩 \u2028"},
-		J{}, nil, "text", "", 42, -1.5e-7, true, []any{}, []any{1, []any{nil, J{"a": "b"}}},
+		J{},
+		nil, "text", "", 42, -1.5e-7, true,
+		[]any{},
+		[]any{1, []any{nil, J{"a": "b"}}},
 		J{"_placeholder": true, "num": 0}, // of an attachment that is not there
 		strings.Repeat("long ", 10_000),
 	} {

@@ -7,9 +7,10 @@
 //   {"op":"state","ref":"a"}
 //
 // A Buffer is {"$buffer":"<base64>"} both ways. The clients are used as they are; beside the events of their API only the
-// transport is looked at, for close codes and HTTP statuses.
+// close codes of WebSockets and the statuses of HTTP answers are looked at.
 "use strict";
 
+const diagnostics = require("node:diagnostics_channel");
 const http = require("node:http");
 const readline = require("node:readline");
 
@@ -51,8 +52,13 @@ function watchEngine(ref, engine) {
     watchSocket(transport);
     say(ref, "upgrade", { transport: transport.name });
   });
-  engine.on("error", (err) => say(ref, "engine-error", { message: err.message, code: Number(err.description) || 0 }));
 }
+
+// Each client has its ref in the query of all its requests, which the server does not look at.
+diagnostics.subscribe("http.client.response.finish", ({ request, response }) => {
+  const ref = new URL(request.path, "http://host").searchParams.get("ref");
+  if (response.statusCode !== 200) say(ref, "http", { code: response.statusCode });
+});
 
 function watch(ref, socket, events) {
   sockets.set(ref, socket);
@@ -78,7 +84,7 @@ function watchPackets(ref, manager, events) {
 const ops = {
   open({ ref, version, url, events, options, localAddress }) {
     const agent = localAddress ? new http.Agent({ localAddress }) : undefined;
-    const socket = load[version]()(url, { forceNew: true, ...(agent && { agent }), ...options });
+    const socket = load[version]()(url, { forceNew: true, ...(agent && { agent }), ...options, query: { ref } });
     socket.io.on("open", () => watchEngine(ref, socket.io.engine));
     watch(ref, socket, events);
     watchPackets(ref, socket.io, events);
