@@ -21,19 +21,22 @@ func Program(t testing.TB, name, pkg string) string {
 	return ""
 }
 
-// Clients returns the folder in which the Socket.IO clients from npm are installed, and Node's path. e2e is the path of
-// this module's folder from the test's.
-func Clients(t testing.TB, e2e string) (folder, node string) {
+// Clients returns the node_modules with the Socket.IO clients from npm, and Node's path. They are those that pkg/socketio is
+// tested with too, so that one package.json says which. root is the path of the repository from the test's folder.
+func Clients(t testing.TB, root string) (modules, node string) {
 	t.Helper()
+	const folder = "pkg/socketio/testdata/clients"
 	node = Program(t, "node", "nodejs")
-	folder, err := filepath.Abs(filepath.Join(e2e, "socketio", "clients"))
+	modules, err := filepath.Abs(filepath.Join(root, folder, "node_modules"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", "socket.io-client-2", "package.json")); err != nil {
-		missing(t, "the Socket.IO clients are not installed: npm ci --prefix services/e2e/socketio/clients")
+	for _, version := range []string{"2", "3", "4"} {
+		if _, err := os.Stat(filepath.Join(modules, "socket.io-client-"+version, "package.json")); err != nil {
+			missing(t, "the Socket.IO clients are not installed (npm ci --prefix %s)", folder)
+		}
 	}
-	return folder, node
+	return modules, node
 }
 
 func missing(t testing.TB, format string, args ...any) {

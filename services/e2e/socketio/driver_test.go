@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -37,11 +36,15 @@ type observation struct {
 	Connected     bool
 }
 
+// root is the repository.
+const root = "../../.."
+
 // newDriver starts a driver that ends with the test.
 func newDriver(t testing.TB) *driver {
 	t.Helper()
-	folder, node := need.Clients(t, "..")
-	cmd := exec.Command(node, filepath.Join(folder, "driver.js"))
+	modules, node := need.Clients(t, root)
+	cmd := exec.Command(node, "driver.js")
+	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
