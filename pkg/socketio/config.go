@@ -49,6 +49,11 @@ type Config struct {
 	// status 400, code 0.
 	Polling bool
 
+	// MaxPolling bounds the sessions on polling at one time, those on their way to a WebSocket included; 10000 by
+	// default. Unlike WebSockets they cost a client nothing, not even a connection. Beyond it handshakes by polling get
+	// status 503, and clients try again.
+	MaxPolling int
+
 	// CheckOrigin decides whether a page of the request's Origin may use the server, on both transports; the answers
 	// to those that may carry the CORS headers, the others get status 403 without them. It is asked for requests without
 	// an Origin header too. By default such requests pass, and others must name the host that they are sent to.
@@ -79,6 +84,7 @@ func (c Config) withDefaults() Config {
 	def(&c.ReadTimeout, 20*time.Second)
 	def(&c.WriteTimeout, 10*time.Second)
 	def(&c.CloseTimeout, 5*time.Second)
+	def(&c.MaxPolling, 10000)
 	def(&c.MaxAttachments, 10)
 	def(&c.Logger, slog.Default())
 	if c.CheckOrigin == nil {

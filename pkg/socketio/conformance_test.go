@@ -109,6 +109,7 @@ func TestEngineIOSuite(t *testing.T) {
 		"heartbeat/HTTP long-polling/closes the session upon ping timeout": func(_ *testing.T, r *rig) {
 			p, _ := r.open(eio4)
 			time.Sleep(500 * time.Millisecond)
+			synctest.Wait()
 			p.get(400)
 		},
 		"heartbeat/WebSocket/sends ping|pong packets": func(_ *testing.T, r *rig) {

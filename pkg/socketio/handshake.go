@@ -16,9 +16,15 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, q *query) {
 		s.handshakeWebSocket(w, r, q)
 		return
 	}
+	if s.polling.Add(1) > int64(s.cfg.MaxPolling) {
+		s.polling.Add(-1)
+		errTooMany.write(w)
+		return
+	}
 	session := s.newSession(q.version(), r)
 	session.poll = new(polling)
 	if !s.add(session) {
+		s.polling.Add(-1)
 		errUnavailable.write(w)
 		return
 	}

@@ -232,6 +232,31 @@ func TestOriginsByDefault(t *testing.T) {
 	}
 }
 
+// Polling sessions cost a client nothing, so there is a bound; each that ends or moves to a WebSocket makes room.
+func TestPollingSessionsAreBounded(t *testing.T) {
+	each(t, func(t *testing.T, eio int) {
+		r := newRig(t, Config{Polling: true, MaxPolling: 2})
+		query := fmt.Sprintf("EIO=%d&transport=polling", eio)
+		closes, upgrades := r.joined(eio), r.joined(eio)
+		wantRefusal(t, r.do("GET", query, ""), 503, 3)
+		r.joinedWebSocket(eio).echo("no bound for these")
+		closes.post("1", 200)
+		closes.get(200)
+		third := r.joined(eio)
+		wantRefusal(t, r.do("GET", query, ""), 503, 3)
+		ws := upgrades.upgrade()
+		ws.send("2probe", "5")
+		ws.want("3probe")
+		ws.echo("x")
+		r.joined(eio)
+		wantRefusal(t, r.do("GET", query, ""), 503, 3)
+		_ = ws.ws.Close()
+		third.post("abc", 400)
+		r.joined(eio)
+		wantRefusal(t, r.do("GET", query, ""), 503, 3)
+	})
+}
+
 // The ids that Config.NewID makes are the ones that are used, whatever characters they have.
 func TestIDsAreThoseOfTheConfiguration(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -62,6 +62,7 @@ var (
 	errVersion     = &refusal{http.StatusBadRequest, 5, "Unsupported protocol version"}
 	errSlowBody    = &refusal{http.StatusRequestTimeout, 3, "Request body took too long"}
 	errBodyTooBig  = &refusal{http.StatusRequestEntityTooLarge, 3, "Payload too large"}
+	errTooMany     = &refusal{http.StatusServiceUnavailable, 3, "Too many sessions on polling"}
 	errUnavailable = &refusal{http.StatusServiceUnavailable, 3, "Server is shutting down"}
 )
 

@@ -112,6 +112,9 @@ func startRig(t testing.TB, c Config, l net.Listener, dial func(context.Context,
 		if n := r.srv.Len(); n != 0 {
 			t.Errorf("%d sessions are left after the shutdown", n)
 		}
+		if n := r.srv.polling.Load(); n != 0 {
+			t.Errorf("%d polling sessions are left after the shutdown", n)
+		}
 		transport.CloseIdleConnections()
 		_ = server.Close()
 		serving.Wait()

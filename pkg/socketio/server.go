@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalling/pkg/wsock"
@@ -29,6 +30,8 @@ type Server struct {
 	// running counts the sessions in the map, the goroutines that read WebSockets, the requests that may call the
 	// handler, and the calls of Handler.Disconnect under way.
 	running sync.WaitGroup
+
+	polling atomic.Int64 // sessions that poll
 
 	mu       sync.RWMutex // guards the fields below
 	sessions map[string]*Session
@@ -134,6 +137,9 @@ func (s *Server) remove(session *Session) {
 	if s.sessions[session.sid] == session {
 		delete(s.sessions, session.sid)
 		s.running.Done()
+		if session.poll != nil { // does not change any more
+			s.polling.Add(-1)
+		}
 	}
 }
 

@@ -136,6 +136,7 @@ func (s *Session) takeOver(up *upgrade) bool {
 	}
 	stop(up.timer)
 	s.conn, s.poll = up.conn, nil
+	s.srv.polling.Add(-1)
 	err := queueAll(up.conn, p.queue, s.EIO())
 	p.drop(noopPacket)
 	if s.state.Load() == stateConnected {
