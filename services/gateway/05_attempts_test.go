@@ -21,10 +21,11 @@ func TestRetryIsTriedAgain(t *testing.T) {
 		alice.do(api.RoomCreate, lobby, "1")
 		c := w.owner.expectCommand(bus.Create, lobby, alice)
 		// 20 ms doubled up to 250 ms, each with jitter over its half.
-		for _, d := range []time.Duration{20, 40, 80, 160, 250, 250} {
+		for _, ms := range []int{20, 40, 80, 160, 250, 250} {
+			d := time.Duration(ms) * time.Millisecond
 			w.owner.result(c, bus.Retry)
 			again := w.owner.expectAgain(c)
-			within(t, "the pause", again.at.Sub(c.at), d*time.Millisecond/2, d*time.Millisecond)
+			within(t, "the pause", again.at.Sub(c.at), d/2, d)
 			c = again
 		}
 		w.owner.result(c, bus.Exists)

@@ -222,11 +222,10 @@ func TestOriginsOfTheNativeDoor(t *testing.T) {
 			header.Set("Origin", origin)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
 		c, err := sdk.Dial(ctx, g.url(), &sdk.Options{Header: header})
+		cancel()
 		got := http.StatusSwitchingProtocols
-		var refused *sdk.HandshakeError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*sdk.HandshakeError](err); ok {
 			got = refused.Status
 		} else if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -87,7 +88,7 @@ func newWorld(t testing.TB, srv *natsbus.Embedded, change ...func(*settings)) *w
 	w.hub.Start()
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", w.door)
-	w.http = &http.Server{Handler: mux} //nolint:gosec // a test's
+	w.http = &http.Server{Handler: mux}
 	go func() { w.served <- w.http.Serve(w.pipes) }()
 	t.Cleanup(w.end)
 	return w
@@ -104,7 +105,9 @@ func (w *world) end() {
 	w.door.Shut()
 	w.door.Wait()
 	_ = w.http.Close()
-	<-w.served
+	if err := <-w.served; !errors.Is(err, http.ErrServerClosed) {
+		w.t.Error(err)
+	}
 	w.hub.Stop()
 	w.nc.Close()
 }
