@@ -329,3 +329,22 @@ func TestNothingIsLostOrTurnedRoundByAnUpgrade(t *testing.T) {
 		})
 	}
 }
+
+// A request that asks for a WebSocket but is no proper handshake (RFC 6455 section 4.2.1) is refused and changes nothing.
+func TestBrokenWebSocketHandshakes(t *testing.T) {
+	each(t, func(t *testing.T, eio int) {
+		r := newRig(t, Config{Polling: true})
+		p := r.joined(eio)
+		for _, sid := range []string{"", "&sid=" + p.sid} {
+			query := fmt.Sprintf("EIO=%d&transport=websocket%s", eio, sid)
+			a := r.do("GET", query, "", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Origin", origin)
+			if a.status != 400 || a.header.Get("Access-Control-Allow-Origin") != origin {
+				t.Errorf("%s: %d %v", query, a.status, a.header)
+			}
+		}
+		if n := r.srv.Len(); n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+		p.echo("still here")
+	})
+}
