@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -37,9 +38,10 @@ type Process struct {
 // run is one life of a process.
 type run struct {
 	cmd   *exec.Cmd
-	start int           // position of its first line in the log
-	ended chan struct{} // closed when it has ended and its log is complete
-	asked bool          // it was told to end; guarded by Process.mu
+	start int               // position of its first line in the log
+	ended chan struct{}     // closed when it has ended and its log is complete
+	asked bool              // it was told to end; guarded by Process.mu
+	addrs map[string]string // by what they are for, once known; guarded by Process.mu
 }
 
 // killPatience is how long the end of a killed process may take.
@@ -67,7 +69,7 @@ func (p *Process) Launch(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.WaitDelay = killPatience
 	cmd.SysProcAttr = attributes()
-	r := &run{cmd: cmd, start: p.log.Position(), ended: make(chan struct{})}
+	r := &run{cmd: cmd, start: p.log.Position(), ended: make(chan struct{}), addrs: map[string]string{}}
 	if err := p.lab.admit(p, r); err != nil {
 		return fmt.Errorf("%s: %w", p.Name, err)
 	}
@@ -189,11 +191,40 @@ func (p *Process) Addr(ctx context.Context, what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	addr, err := p.log.wait(ctx, r.start, listening(what))
+	p.mu.Lock()
+	addr := r.addrs[what]
+	p.mu.Unlock()
+	if addr != "" {
+		return addr, nil
+	}
+	addr, err = p.log.wait(ctx, r.start, listening(what))
 	if err != nil {
 		return "", fmt.Errorf("%s does not say where it listens for %s: %w", p.Name, what, err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.addrs[what] = addr
 	return addr, nil
+}
+
+// LogField waits for a field of any log line of the present run, in JSON, and returns its first value.
+func (p *Process) LogField(ctx context.Context, name string) (string, error) {
+	r, err := p.current()
+	if err != nil {
+		return "", err
+	}
+	value, err := p.log.wait(ctx, r.start, func(line string) (string, bool) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) != nil {
+			return "", false
+		}
+		value, ok := fields[name].(string)
+		return value, ok
+	})
+	if err != nil {
+		return "", fmt.Errorf("%s does not log %q: %w", p.Name, name, err)
+	}
+	return value, nil
 }
 
 // problems are log lines from a position on that no log may have, and ends that nobody asked for.

@@ -118,3 +118,11 @@ func Context(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// BuildContext is Context for a first start, which may build everything.
+func BuildContext(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), buildPatience)
+	t.Cleanup(cancel)
+	return ctx
+}

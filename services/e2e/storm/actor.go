@@ -145,8 +145,8 @@ func (s *Storm) unexpected(p *participant, err error) {
 		return
 	case isCoded && s.cfg.Tolerate != nil && s.cfg.Tolerate(coded):
 		return
-	case !isCoded && s.cfg.TolerateEnds && p.over():
-		return
+	case !isCoded && s.cfg.TolerateEnds && !errors.Is(err, client.ErrProtocol) && !errors.Is(err, client.ErrEventsUnread):
+		return // the connection has ended; Problems asks for the cause
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

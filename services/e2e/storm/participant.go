@@ -16,15 +16,17 @@ import (
 // participant is one connection, and the record of what it sees.
 type participant struct {
 	connection
-	storm *Storm
-	conn  net.Conn
-	left  atomic.Bool // the end of the connection was its own will
+	storm   *Storm
+	gateway int
+	conn    net.Conn
+	left    atomic.Int64 // when it ended the connection by its own will, since the storm's start; 0 if it did not
 
 	sending sync.Mutex // guards sent, and that signals are sent in its order
 	sent    uint64
 
 	mu      sync.Mutex // guards what follows
 	history check.History
+	ended   time.Duration       // when the connection had ended
 	members map[string][]string // by room: as it knows them, for choosing whom to send a signal
 }
 
@@ -56,6 +58,7 @@ func (s *Storm) dial(ctx context.Context, p *participant, gateway int, socketIO 
 	for ; ; gateway++ {
 		url, err := s.cfg.URL(gateway)
 		if err == nil {
+			p.gateway = gateway
 			p.connection, err = open(ctx, url, catch)
 		}
 		if err == nil || !s.cfg.TolerateEnds || ctx.Err() != nil {
@@ -75,6 +78,7 @@ func (p *participant) record() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.history.Ended = true
+	p.ended = time.Since(p.storm.start)
 }
 
 func (p *participant) see(e client.Event, answer bool) {
@@ -136,13 +140,23 @@ func (p *participant) over() bool {
 
 // leave ends the connection by the book.
 func (p *participant) leave() {
-	p.left.Store(true)
+	p.left.Store(int64(time.Since(p.storm.start)))
 	_ = p.Close()
+}
+
+// endedAt is when the connection ended: for its own will, before anybody else could know.
+func (p *participant) endedAt() time.Duration {
+	if left := p.left.Load(); left != 0 {
+		return time.Duration(left)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }
 
 // reset ends the connection without a word: the server's system gets a TCP reset.
 func (p *participant) reset() {
-	p.left.Store(true)
+	p.left.Store(int64(time.Since(p.storm.start)))
 	if tcp, ok := p.conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}

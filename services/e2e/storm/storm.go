@@ -127,6 +127,12 @@ func (s *Storm) all() []*participant {
 	return append([]*participant(nil), s.participants...)
 }
 
+// Start is when the storm began: the times in its records are since then.
+func (s *Storm) Start() time.Time { return s.start }
+
+// NoExcuse is for a time without faults.
+func NoExcuse(int, time.Duration, time.Duration) (time.Duration, bool) { return 0, false }
+
 // Ops are the commands that were carried out.
 func (s *Storm) Ops() []Op {
 	s.mu.Lock()
@@ -142,14 +148,17 @@ func (s *Storm) Histories() (all []check.History) {
 	return all
 }
 
-// Problems are errors that no client should have met.
-func (s *Storm) Problems() []string {
+// Problems are errors that no client should have met, and ends of connections without an excuse.
+func (s *Storm) Problems(excuse Excuse) []string {
 	s.mu.Lock()
 	problems := append([]string(nil), s.errs...)
 	s.mu.Unlock()
 	for _, p := range s.all() {
-		if p.over() && !p.left.Load() && !s.cfg.TolerateEnds {
-			problems = append(problems, fmt.Sprintf("%s: the connection ended: %v", p.ID(), p.Err()))
+		if !p.over() || p.left.Load() != 0 {
+			continue
+		}
+		if _, ok := excuse(p.gateway, 0, p.endedAt()); !ok {
+			problems = append(problems, fmt.Sprintf("%s: the connection ended without a cause: %v", p.ID(), p.Err()))
 		}
 	}
 	return problems

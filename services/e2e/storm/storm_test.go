@@ -10,6 +10,7 @@ import (
 
 	"signalling/services/e2e/check"
 	"signalling/services/e2e/labtest"
+	"signalling/services/e2e/linear"
 	"signalling/services/e2e/storm"
 )
 
@@ -34,28 +35,33 @@ func seed(t *testing.T) uint64 {
 // event from before its own room-joined. This holds across gateways.
 func TestRule4_Storm(t *testing.T) {
 	labtest.ForEachSite(t, func(t *testing.T, s *labtest.Site) {
-		storm := storm.New(storm.Config{
+		storms := storm.New(storm.Config{
 			Seed: seed(t), Clients: 30, Rooms: 20, Steps: 200, Pipeline: 4, SocketIO: 10, Drops: 20, Prefix: s.Room() + "/",
 			URL: func(i int) (string, error) { return s.URL(labtest.Context(t), i) },
 		})
-		defer storm.Close()
-		if err := storm.Run(labtest.Context(t), nil); err != nil {
+		defer storms.Close()
+		if err := storms.Run(labtest.Context(t), nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := storm.Settle(labtest.Context(t)); err != nil {
+		if err := storms.Settle(labtest.Context(t)); err != nil {
 			t.Error(err)
 		}
-		for _, problem := range storm.Problems() {
+		for _, problem := range storms.Problems(storm.NoExcuse) {
 			t.Error(problem)
 		}
-		all := storm.Histories()
+		all := storms.Histories()
 		r := check.Histories(all)
 		violations := slices.Concat(r.Violations, check.Quiescent(all, check.Strict))
 		if len(violations) > 0 {
 			t.Errorf("%d violations:\n%s", len(violations), strings.Join(violations, "\n"))
 		}
+		for room, ops := range storms.Linear(storm.NoExcuse) {
+			if verdict := linear.Check(ops, labtest.Patience); verdict != linear.Possible {
+				t.Errorf("room %q: what came of its commands is %s: %v", room, verdict, linear.Shorten(ops, labtest.Patience))
+			}
+		}
 		t.Logf("%d commands of %d connections; %d lives of rooms, %d stints, %d compared, %d unplaced",
-			len(storm.Ops()), len(all), r.Lives, r.Stints, r.Compared, r.Unplaced)
+			len(storms.Ops()), len(all), r.Lives, r.Stints, r.Compared, r.Unplaced)
 		if r.Compared < 500 || r.Unplaced*10 > r.Compared {
 			t.Errorf("only %d stints were compared, %d could not be placed: this shows nothing", r.Compared, r.Unplaced)
 		}

@@ -1,0 +1,115 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Incident is a fault that was injected.
+type Incident struct {
+	Fault, Place string
+	From, To     time.Time
+
+	gateway int
+}
+
+// injector injects faults at random, some of them at once.
+type injector struct {
+	world  *World
+	faults []fault
+	rng    *rand.Rand
+	pause  time.Duration // mean time between two
+
+	mu        sync.Mutex // guards what follows
+	incidents []*Incident
+	busy      map[string]bool // by place
+	errs      []error
+	undone    sync.WaitGroup
+}
+
+// maxAtOnce is how many faults there are at most at a time: with more there would be nothing left to go wrong.
+const maxAtOnce = 3
+
+// run injects until ctx ends, and returns when all is undone.
+func (j *injector) run(ctx context.Context) error {
+	j.busy = map[string]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			j.undone.Wait()
+			return errors.Join(j.errs...)
+		case <-time.After(time.Duration(j.rng.Int64N(2 * int64(j.pause)))):
+			j.inject(ctx)
+		}
+	}
+}
+
+// inject does one fault, and lets it be undone later.
+func (j *injector) inject(ctx context.Context) {
+	f := j.faults[j.rng.IntN(len(j.faults))]
+	targets := f.targets(j.world)
+	t, lasting := targets[j.rng.IntN(len(targets))], f.lasting(j.rng)
+	if !j.reserve(t.place) {
+		return
+	}
+	incident := &Incident{Fault: f.name, Place: t.place, From: time.Now(), gateway: t.gateway}
+	if err := t.do(); err != nil {
+		j.fail(fmt.Errorf("%s of %s: %w", f.name, t.place, err))
+	}
+	j.mu.Lock()
+	j.incidents = append(j.incidents, incident)
+	j.mu.Unlock()
+	j.undone.Go(func() {
+		select {
+		case <-time.After(lasting):
+		case <-ctx.Done():
+		}
+		if err := t.undo(context.WithoutCancel(ctx)); err != nil {
+			j.fail(fmt.Errorf("after %s of %s: %w", f.name, t.place, err))
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		incident.To = time.Now()
+		delete(j.busy, t.place)
+	})
+}
+
+// reserve keeps other faults away from a place and, because they would fail, from the connections of a process that is
+// down.
+func (j *injector) reserve(place string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.busy[place] || len(j.busy) >= maxAtOnce {
+		return false
+	}
+	j.busy[place] = true
+	return true
+}
+
+func (j *injector) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.errs = append(j.errs, err)
+}
+
+// aftermath is how long after its end a fault can still end memberships: what it has held up comes late.
+const aftermath = 15 * time.Second
+
+// excuse is a storm.Excuse by what was injected. Rooms have no part in it: nobody is dropped for their sake.
+func (j *injector) excuse(start time.Time, gateways int) func(gateway int, from, to time.Duration) (time.Duration, bool) {
+	return func(gateway int, from, to time.Duration) (time.Duration, bool) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		for _, i := range j.incidents { // in the order of their beginnings
+			concerned := i.gateway == all || (i.gateway >= 0 && i.gateway == gateway%gateways)
+			if concerned && i.From.Sub(start) <= to && i.To.Add(aftermath).Sub(start) >= from {
+				return max(0, i.From.Sub(start)), true
+			}
+		}
+		return 0, false
+	}
+}

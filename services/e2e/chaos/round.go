@@ -1,0 +1,157 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"signalling/pkg/client"
+	"signalling/services/e2e/check"
+	"signalling/services/e2e/linear"
+	"signalling/services/e2e/storm"
+)
+
+// Round describes one storm with its faults.
+type Round struct {
+	Seed uint64
+	// Duration is how long faults are injected.
+	Duration time.Duration
+	// Pause is the mean time between two faults.
+	Pause time.Duration
+	// Faults are the names of those that are injected; none means all.
+	Faults []string
+	// Clients act in Rooms; SocketIO of them use that door.
+	Clients, SocketIO, Rooms int
+}
+
+// Result is what came of a round.
+type Result struct {
+	Violations []string
+	Incidents  []*Incident
+	// Start is when the storm began.
+	Start time.Time
+	// Settled is how long after the end of all faults everything was as it must be.
+	Settled time.Duration
+	// What there was to check.
+	Connections, Commands, Unknown, Undecided int
+}
+
+const (
+	// settlePatience bounds the time until all is well again: far more than the contract allows, because a violation shows
+	// in what is never well again. The time that it took is in the Result.
+	settlePatience = 90 * time.Second
+	// linearPatience bounds the search for an order of one room's operations.
+	linearPatience = 20 * time.Second
+)
+
+// Run runs the round in a world where all is well.
+func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
+	some, err := chosen(r.Faults)
+	if err != nil {
+		return nil, err
+	}
+	inject := &injector{world: w, faults: some, pause: r.Pause, rng: rand.New(rand.NewPCG(r.Seed, 0))} //nolint:gosec // G404: to be repeated
+	s := storm.New(storm.Config{
+		Seed: r.Seed, Clients: r.Clients, SocketIO: r.SocketIO, Rooms: r.Rooms, Steps: -1, Think: 60 * time.Millisecond,
+		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Repaired,
+		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable },
+	})
+	defer s.Close()
+	result := &Result{Start: s.Start()}
+
+	stop, ran := make(chan struct{}), make(chan error, 1)
+	go func() { ran <- s.Run(ctx, stop) }()
+	faulty, cancel := context.WithTimeout(ctx, r.Duration)
+	injected := inject.run(faulty)
+	cancel()
+	result.Incidents = inject.incidents
+	healed := time.Now()
+	if injected != nil {
+		result.Violations = append(result.Violations, injected.Error())
+	}
+	settling, cancel := context.WithTimeout(ctx, settlePatience)
+	defer cancel()
+	restored := w.Restore(settling)
+	close(stop)
+	if err := errors.Join(restored, <-ran); err != nil {
+		return result, err
+	}
+	if err := errors.Join(s.Settle(settling), w.owners(settling)); err != nil {
+		result.Violations = append(result.Violations, err.Error())
+	}
+	result.Settled = time.Since(healed)
+	result.judge(s, inject.excuse(s.Start(), len(w.Gateways)))
+	return result, nil
+}
+
+// judge checks the records of a storm that is over.
+func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
+	r.Violations = append(r.Violations, s.Problems(excuse)...)
+	all := s.Histories()
+	r.Connections = len(all)
+	for _, h := range all {
+		_, violations := check.Fold(h, check.Repaired)
+		r.Violations = append(r.Violations, violations...)
+	}
+	for _, op := range s.Ops() {
+		r.Commands++
+		if op.Result == storm.Unknown {
+			r.Unknown++
+		}
+	}
+	for room, ops := range s.Linear(excuse) {
+		switch linear.Check(ops, linearPatience) {
+		case linear.Possible:
+		case linear.Undecided:
+			r.Undecided++
+		case linear.Impossible:
+			r.Violations = append(r.Violations, impossible(room, linear.Shorten(ops, linearPatience)))
+		}
+	}
+	slices.Sort(r.Violations)
+}
+
+// shown is how many operations of an impossible history are printed: the last ones are what could not be.
+const shown = 40
+
+func impossible(room string, ops []linear.Op) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "room %q: no order of the first %d operations explains what came of them; the last are", room, len(ops))
+	for _, op := range ops[max(0, len(ops)-shown):] {
+		fmt.Fprintf(&b, "\n  %s", op)
+	}
+	return b.String()
+}
+
+// String describes the result for people: in one line if all was well.
+func (r *Result) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d faults, %d connections, %d commands (%d unknown), well after %.1f s",
+		len(r.Incidents), r.Connections, r.Commands, r.Unknown, r.Settled.Seconds())
+	if r.Undecided > 0 {
+		fmt.Fprintf(&b, ", %d rooms undecided", r.Undecided)
+	}
+	if len(r.Violations) == 0 {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "\nfaults, in seconds since the start:")
+	for _, i := range r.Incidents {
+		fmt.Fprintf(&b, "\n  %7.3f to %7.3f  %s of %s", i.From.Sub(r.Start).Seconds(), i.To.Sub(r.Start).Seconds(), i.Fault, i.Place)
+	}
+	fmt.Fprintf(&b, "\n%d violations:", len(r.Violations))
+	for i, v := range r.Violations {
+		if i == maxViolations {
+			fmt.Fprintf(&b, "\n  … and %d more", len(r.Violations)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\n- %s", v)
+	}
+	return b.String()
+}
+
+// maxViolations is how many are printed: the others are mostly consequences.
+const maxViolations = 12

@@ -1,0 +1,137 @@
+package linear
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const timeout = time.Minute
+
+func op(client string, kind Kind, result Result, call, end int) Op {
+	o := Op{Client: client, Kind: kind, Result: result, Call: time.Duration(call), Return: time.Duration(end)}
+	if end == 0 {
+		o.Return = Forever
+	}
+	return o
+}
+
+func TestCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		ops  []Op
+		want Verdict
+	}{
+		{"nothing", nil, Possible},
+		{"one after the other", []Op{
+			op("a", Join, No, 1, 2), op("a", Create, OK, 3, 4), op("b", Create, No, 5, 6), op("b", Join, OK, 7, 8),
+			op("b", Leave, OK, 9, 10), op("b", Leave, No, 11, 12), op("a", Leave, OK, 13, 14), op("b", Join, No, 15, 16),
+		}, Possible},
+		{"two owners", []Op{op("a", Create, OK, 1, 2), op("b", Create, OK, 3, 4)}, Impossible},
+		{"two owners at once", []Op{op("a", Create, OK, 1, 4), op("b", Create, OK, 2, 3)}, Impossible},
+		{"two owners, but the first is gone", []Op{
+			op("a", Create, OK, 1, 2), op("a", Gone, OK, 2, 0), op("b", Create, OK, 3, 4),
+		}, Possible},
+		{"two owners, and the first goes later", []Op{
+			op("a", Create, OK, 1, 2), op("b", Create, OK, 3, 4), op("a", Gone, OK, 5, 0),
+		}, Impossible},
+		{"joining what does not exist", []Op{op("a", Join, OK, 1, 2)}, Impossible},
+		{"joining what was closed", []Op{
+			op("a", Create, OK, 1, 2), op("a", Leave, OK, 3, 4), op("b", Join, OK, 5, 6),
+		}, Impossible},
+		{"joining while it is closed", []Op{
+			op("a", Create, OK, 1, 2), op("a", Leave, OK, 3, 6), op("b", Join, OK, 4, 5), op("b", Absent, OK, 4, 9),
+		}, Possible},
+		{"staying behind", []Op{
+			op("a", Create, OK, 1, 2), op("b", Join, OK, 3, 4), op("a", Leave, OK, 5, 6), op("b", Leave, OK, 7, 8),
+		}, Impossible},
+		{"a lost member", []Op{
+			op("a", Create, OK, 1, 2), op("b", Join, OK, 3, 4), op("b", Leave, No, 5, 6),
+		}, Impossible},
+		{"a member that is told that it is none", []Op{
+			op("a", Create, OK, 1, 2), op("b", Join, OK, 3, 4), op("b", Absent, OK, 5, 6),
+		}, Impossible},
+		{"an unknown create that worked", []Op{op("a", Create, Unknown, 1, 2), op("b", Create, No, 3, 4)}, Possible},
+		{"an unknown create that did not", []Op{op("a", Create, Unknown, 1, 2), op("b", Create, OK, 3, 4)}, Possible},
+		{"an unknown create before its call", []Op{op("b", Create, No, 1, 2), op("a", Create, Unknown, 3, 4)}, Impossible},
+		{"an unknown leave that worked late", []Op{
+			op("a", Create, OK, 1, 2), op("a", Leave, Unknown, 3, 4), op("b", Join, OK, 5, 6), op("b", Join, No, 7, 8),
+		}, Possible},
+		{"a leave of one that may be gone", []Op{
+			op("a", Create, OK, 1, 2), op("a", Gone, OK, 2, 5), op("b", Create, OK, 3, 4), op("a", Leave, Either, 6, 7),
+		}, Possible},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Check(tt.ops, timeout); got != tt.want {
+				t.Errorf("it is %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// random makes a history of n operations that follow one another in truth, but whose times overlap.
+func random(rng *rand.Rand, n int) (ops []Op) {
+	r, ids := room{}, "abcdef"
+	for i := range n {
+		client := 1 + rng.IntN(len(ids))
+		in := input{[]Kind{Create, Join, Leave, Gone}[rng.IntN(4)], byte(client)}
+		result := OK
+		if possible, _ := step(r, in, OK); !possible {
+			result = No
+		}
+		_, r = step(r, in, result)
+		o := op(ids[client-1:client], in.kind, result, 10*i-rng.IntN(30), 10*i+1+rng.IntN(30))
+		if o.Kind != Gone && rng.IntN(20) == 0 {
+			o.Result = Unknown
+		}
+		ops = append(ops, o)
+	}
+	return ops
+}
+
+func TestTrueHistoriesArePossible(t *testing.T) {
+	for seed := range uint64(50) {
+		if got := Check(random(rand.New(rand.NewPCG(seed, 1)), 300), timeout); got != Possible {
+			t.Errorf("seed %d: it is %s", seed, got)
+		}
+	}
+}
+
+func TestFalseHistoriesAreImpossibleAndShortened(t *testing.T) {
+	found := 0
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		ops := random(rng, 100)
+		i := rng.IntN(len(ops))
+		switch ops[i].Result {
+		case OK:
+			ops[i].Result = No
+		case No:
+			ops[i].Result = OK
+		}
+		if Check(ops, timeout) != Impossible { // times that overlap can hide it
+			continue
+		}
+		found++
+		short := Shorten(ops, timeout)
+		if Check(short, timeout) != Impossible || len(short) > len(ops) {
+			t.Errorf("seed %d: %d operations were shortened to %d", seed, len(ops), len(short))
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d histories were impossible", found)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	ops := []Op{
+		op("a", Create, OK, 1, 2), op("b", Join, OK, 3, 40), op("c", Create, OK, 5, 6), op("a", Leave, OK, 7, 8),
+		op("a", Gone, OK, 20, 0), op("c", Absent, OK, 4, 50), op("d", Join, OK, 60, 70),
+	}
+	want := []Op{op("a", Create, OK, 1, 2), op("b", Join, Unknown, 3, 0), op("c", Create, OK, 5, 6)}
+	if diff := cmp.Diff(want, Shorten(ops, timeout)); diff != "" {
+		t.Errorf("shortened (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,91 @@
+package storm
+
+import (
+	"time"
+
+	"signalling/services/e2e/check"
+	"signalling/services/e2e/linear"
+)
+
+// Excuse says whether something happened to a gateway, or to the way to it, that can have ended memberships of its clients
+// between two times since the storm's start, and from when on.
+type Excuse func(gateway int, from, to time.Duration) (since time.Duration, ok bool)
+
+// Linear returns the operations on each room as package linear wants them: the commands, and the ends of memberships that
+// came without one. A membership can end without its client's doing only with an excuse.
+func (s *Storm) Linear(excuse Excuse) map[string][]linear.Op {
+	c := converter{excuse: excuse, rooms: map[string][]linear.Op{}}
+	ops := map[string][]Op{}
+	for _, op := range s.Ops() {
+		ops[op.Client] = append(ops[op.Client], op)
+	}
+	for _, p := range s.all() {
+		own := ops[p.ID()]
+		for _, op := range own {
+			c.command(p, op)
+		}
+		stints, _ := check.Fold(p.snapshot(), s.cfg.Mode)
+		for _, stint := range stints {
+			c.end(p, stint, begin(stint, own))
+		}
+	}
+	return c.rooms
+}
+
+type converter struct {
+	excuse Excuse
+	rooms  map[string][]linear.Op
+}
+
+func (c *converter) add(room string, op linear.Op) { c.rooms[room] = append(c.rooms[room], op) }
+
+func (c *converter) command(p *participant, op Op) {
+	o := linear.Op{
+		Client: op.Client, Kind: linear.Kind(op.Kind), Result: linear.Result(op.Result), Call: op.Call, Return: op.Return,
+	}
+	if op.Result == Unknown {
+		o.Return = linear.Forever
+		if op.Kind != Leave {
+			// Should it have worked, the membership that nobody knows of ends again.
+			c.add(op.Room, linear.Op{Client: op.Client, Kind: linear.Gone, Result: linear.OK, Call: op.Call, Return: linear.Forever})
+		}
+	}
+	if _, ok := c.excuse(p.gateway, 0, op.Return); ok && op.Kind == Leave && op.Result == OK {
+		o.Result = linear.Either // its membership may have been ended before
+	}
+	c.add(op.Room, o)
+}
+
+// begin is the earliest time at which the stint's client can have become a member: the call of the command that did it.
+func begin(s *check.Stint, own []Op) time.Duration {
+	earliest := s.Begun
+	for _, op := range own {
+		if op.Room == s.Room && op.Kind != Leave && op.Call <= s.Begun && op.Return >= s.Begun && op.Call < earliest {
+			earliest = op.Call
+		}
+	}
+	return earliest
+}
+
+// end adds the end of a membership that was not the client's leave.
+func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
+	gone := linear.Op{Client: s.Client, Kind: linear.Gone, Result: linear.OK}
+	switch s.End {
+	case check.Kicked:
+		gone.Return = s.Over
+		since, ok := c.excuse(p.gateway, begun, s.Over)
+		if !ok {
+			gone.Kind = linear.Absent // it was the owner who ended it
+		}
+		gone.Call = max(begun, since)
+	case check.Dropped:
+		// When it takes effect shows in what the others are told: an owner's end is theirs too.
+		gone.Call, gone.Return = p.endedAt(), linear.Forever
+		if since, ok := c.excuse(p.gateway, begun, gone.Call); ok {
+			gone.Call = min(gone.Call, max(begun, since))
+		}
+	default:
+		return
+	}
+	c.add(s.Room, gone)
+}
