@@ -42,6 +42,13 @@ cluster: ## run NATS, rooms and gateways as processes of their own
 example: ## let two WebRTC peers find each other and open a data channel
 	$(call start,./pkg/client/examples/datachannel)
 
+# All flags: make chaos CHAOS=-help
+CHAOS ?= -duration 5m
+
+.PHONY: chaos
+chaos: ## let faults loose on the services while clients use them; CHAOS="-seed 7 -duration 30m"
+	$(call start,./services/e2e/cmd/chaos) $(CHAOS)
+
 .PHONY: build
 build: ## build static binaries of the services into .bin/
 	@mkdir -p $(BIN)
