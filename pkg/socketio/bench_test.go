@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"signalling/pkg/wsock"
 )
@@ -51,7 +50,7 @@ func (q *quiet) Disconnect(*Session, Reason) {}
 // bench is a server for a benchmark on TCP.
 type bench struct {
 	*quiet
-	url     string
+	addr    string
 	session bool // Socket.IO, or bare
 	bare    chan *wsock.Conn
 }
@@ -67,7 +66,7 @@ func newBench(b testing.TB, session bool, target int64) *bench {
 		handler = be.bareServer(&bare)
 	}
 	web := httptest.NewServer(handler)
-	be.url = "ws" + web.URL[len("http"):] + "/socket.io/?EIO=3&transport=websocket"
+	be.addr = web.Listener.Addr().String()
 	b.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -103,18 +102,28 @@ func (be *bench) bareServer(wg *sync.WaitGroup) http.Handler {
 	})
 }
 
-// dial opens n clients and drains the connections in the background, by a goroutine each.
+// dial opens n clients that keep no more than their connection.
 func (be *bench) dial(b testing.TB, n int) []net.Conn {
 	b.Helper()
 	conns := make([]net.Conn, n)
+	handshake := "GET /socket.io/?EIO=3&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	for i := range conns {
-		ws, resp, err := websocket.DefaultDialer.Dial(be.url, nil)
+		conn, err := net.Dial("tcp", be.addr)
 		if err != nil {
 			b.Fatal(err)
 		}
-		_ = resp.Body.Close()
-		conns[i] = ws.NetConn()
-		b.Cleanup(func() { _ = ws.Close() })
+		b.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, handshake); err != nil {
+			b.Fatal(err)
+		}
+		var head []byte
+		for one := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, one...) {
+			if _, err := io.ReadFull(conn, one); err != nil {
+				b.Fatal(err)
+			}
+		}
+		conns[i] = conn
 	}
 	return conns
 }
@@ -247,7 +256,7 @@ func inUse() uint64 {
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
-	return m.HeapInuse + m.StackInuse
+	return m.HeapAlloc + m.StackInuse
 }
 
 // BenchmarkParse: one event's framing.
