@@ -197,7 +197,7 @@ func TestEndWhileConnecting(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 3: unknown namespaces, the error in each protocol's form, the session untouched.
+// Unknown namespaces, the error in each protocol's form, the session untouched.
 func TestUnknownNamespaces(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, Config{Polling: true})
@@ -229,7 +229,7 @@ func TestUnknownNamespaces(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 6: clients send 41 and close. The transport stays open for them to close it, for a time.
+// Clients send 41 and close. The transport stays open for them to close it, for a time.
 func TestClientLeaves(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true, ConnectTimeout: 30 * time.Second})

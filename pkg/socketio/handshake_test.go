@@ -18,7 +18,7 @@ func bubble(t *testing.T, run func(t *testing.T)) {
 	synctest.Test(t, run)
 }
 
-// SOCKETIO section 2: the handshake of each version and transport.
+// The handshake of each version and transport.
 func TestHandshake(t *testing.T) {
 	c := Config{Polling: true, ReadLimit: 1000000, PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond}
 	each(t, func(t *testing.T, eio int) {
@@ -43,7 +43,7 @@ func TestHandshake(t *testing.T) {
 		if diff := cmp.Diff(want, ws.open); diff != "" {
 			t.Error(diff)
 		}
-		// Section 3: who speaks first in the namespace.
+		// Who speaks first in the namespace.
 		if eio == eio3 {
 			if len(packets) != 2 || packets[1] != "40" {
 				t.Errorf("first answer is %q", packets)
@@ -78,7 +78,7 @@ func connectedID(t testing.TB, packet string) string {
 	return c.SID
 }
 
-// SOCKETIO section 2: what is refused, with which code.
+// What is refused, with which code.
 func TestRefusals(t *testing.T) {
 	const upgrade = "upgrade"
 	cases := []struct {
@@ -163,7 +163,7 @@ func TestSessionIsBoundToItsVersionAndTransport(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 2, CORS: on every answer, with credentials.
+// CORS: on every answer, with credentials.
 func TestCORS(t *testing.T) {
 	const page = "https://app.example"
 	bubble(t, func(t *testing.T) {

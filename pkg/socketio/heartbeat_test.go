@@ -165,7 +165,7 @@ func TestClientPingsV3ByPolling(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 5: a frozen client must be dropped after its upgrade too, which the JavaScript server forgets for EIO=3.
+// A frozen client must be dropped after its upgrade too, which the JavaScript server forgets for EIO=3.
 func TestHeartbeatSurvivesTheUpgrade(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true})
@@ -235,7 +235,7 @@ func TestHeartbeatWithoutRoom(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 3: without CONNECT within 45 s an EIO=4 session is closed.
+// Without CONNECT within 45 s an EIO=4 session is closed.
 func TestConnectTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, Config{Polling: true, ConnectTimeout: 15 * time.Second})

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// SOCKETIO section 4: GET waits and takes all that is queued, POST answers "ok" after its packets are handled in order.
+// GET waits and takes all that is queued, POST answers "ok" after its packets are handled in order.
 func TestPolling(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true})
@@ -81,7 +81,7 @@ func TestPollsFollowEachOtherAtOnce(t *testing.T) {
 	}
 }
 
-// SOCKETIO section 4 and engine.io-protocol v4 "Receiving data", "Sending data": a second request of a kind ends the
+// engine.io-protocol v4, "Receiving data" and "Sending data": a second request of a kind ends the
 // session. The first GET gets the close packet.
 func TestSecondGETEndsTheSession(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
@@ -126,7 +126,7 @@ func TestSecondPOSTEndsTheSession(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 4: a GET that loses its connection while it waits means that the client is gone.
+// A GET that loses its connection while it waits means that the client is gone.
 func TestLostGETEndsTheSession(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true})
@@ -205,7 +205,7 @@ func TestSlowPOSTEndsTheSession(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 4: packet 1 by POST; the waiting GET gets packet 6.
+// Packet 1 by POST; the waiting GET gets packet 6.
 func TestClosePacketByPOST(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true})
@@ -257,7 +257,7 @@ func TestNothingFollowsTheClosePacket(t *testing.T) {
 	})
 }
 
-// CONTRACT rule 10: too large is 413 and the end of that session, and of no other.
+// Too large is 413 and the end of that session, and of no other.
 func TestTooLargePOST(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true, ReadLimit: 1000})
@@ -287,7 +287,7 @@ func TestTooLargePOST(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 3, last row: attachments in polling, in every form that each version has.
+// Attachments in polling, in every form that each version has.
 func TestAttachmentsByPolling(t *testing.T) {
 	const header = `451-["file",{"_placeholder":true,"num":0}]`
 	data := []byte{0, 1, 0xff, 0x1e}

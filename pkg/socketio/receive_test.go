@@ -19,7 +19,7 @@ type odd struct {
 	ends    bool
 }
 
-// SOCKETIO section 5. Where the JavaScript server ignores what no client sends, this one may close.
+// What no client sends. Where the JavaScript server ignores it, this one may close.
 var oddities = []odd{
 	{"empty message", []string{"4"}, 0, true},
 	{"letters for a type", []string{"4abc"}, 0, true},
@@ -216,7 +216,7 @@ func TestNothingBeforeConnect(t *testing.T) {
 	}
 }
 
-// SOCKETIO section 3: attachments on a WebSocket, with heartbeats between them, with and without acknowledgement.
+// Attachments on a WebSocket, with heartbeats between them, with and without acknowledgement.
 func TestAttachmentsByWebSocket(t *testing.T) {
 	const args = `["file",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
 	first, second := []byte{1, 2, 3}, bytes.Repeat([]byte{4}, 70000)

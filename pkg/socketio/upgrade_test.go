@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// SOCKETIO section 4: the upgrade as clients 4 and 2 do it.
+// The upgrade as clients 4 and 2 do it.
 func TestUpgrade(t *testing.T) {
 	each(t, func(t *testing.T, eio int) {
 		r := newRig(t, Config{Polling: true})
@@ -86,7 +86,7 @@ func TestUpgradeBeforeConnect(t *testing.T) {
 	})
 }
 
-// SOCKETIO section 4: a probe that dies leaves the polling session untouched, and may be repeated.
+// A probe that dies leaves the polling session untouched, and may be repeated.
 func TestProbesThatDie(t *testing.T) {
 	ways := map[string]func(ws *socket){
 		"closed at once":            func(ws *socket) { _ = ws.ws.Close() },
