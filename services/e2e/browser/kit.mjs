@@ -1,9 +1,12 @@
 // What the scripts share.
 import { chromium } from "playwright-core";
 
+/** Few pictures a second: every tab encodes its own for each other one, without a graphics card. */
+export const cameras = "--use-fake-device-for-media-stream=fps=5";
+
 export const gateways = process.env.GATEWAYS.split(",");
 
-/** Asks the test around to `stop` or `start` the servers, and waits until it is done. */
+/** Asks the test around to `stop`, `kill` or `start` the servers, and waits until it is done. */
 export async function control(what) {
   const response = await fetch(`${process.env.CONTROL}/${what}`, { method: "POST" });
   if (!response.ok) throw new Error(`${what}: ${await response.text()}`);
@@ -32,14 +35,14 @@ function browserServer({ args = [], fake = true } = {}) {
       "--disable-component-update",
       "--autoplay-policy=no-user-gesture-required",
       "--allow-loopback-in-peer-connection",
-      ...(fake ? ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] : []),
+      ...(fake ? [cameras, "--use-fake-ui-for-media-stream"] : []),
       ...args,
     ],
   });
 }
 
 /** Waits until the function returns something true, and returns that. It is asked again after each turn of the clock. */
-export async function until(what, check, limit = 20_000) {
+export async function until(what, check, limit = 45_000) {
   const end = Date.now() + limit;
   for (;;) {
     const value = await check();

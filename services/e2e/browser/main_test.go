@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -97,7 +98,7 @@ func runScript(t *testing.T, s *labtest.Site, limit time.Duration, env []string,
 	t.Logf("%s", out.Bytes())
 }
 
-// controller lets a script stop and start the site: POST /stop, POST /start.
+// controller lets a script stop, kill and start the site: POST /stop, POST /kill, POST /start.
 type controller struct {
 	t    *testing.T
 	site *labtest.Site
@@ -111,6 +112,8 @@ func (c *controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/stop":
 		err = c.stop(r)
+	case "/kill":
+		err = c.kill()
 	case "/start":
 		err = c.start(r)
 	default:
@@ -150,6 +153,15 @@ func (c *controller) stop(r *http.Request) error {
 	}
 	_, err := c.site.Rooms.Stop(r.Context())
 	return err
+}
+
+// kill ends everything without a good-bye.
+func (c *controller) kill() error {
+	var errs []error
+	for _, p := range c.all() {
+		errs = append(errs, p.Kill())
+	}
+	return errors.Join(errs...)
 }
 
 func (c *controller) start(r *http.Request) error {

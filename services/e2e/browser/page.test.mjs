@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { browser, control, gateways, until } from "./kit.mjs";
+import { browser, cameras, control, gateways, until } from "./kit.mjs";
 
 const out = new URL("out/", import.meta.url).pathname;
 const looks = {
@@ -29,6 +29,7 @@ class Tab {
     const tab = new Tab();
     tab.name = name;
     tab.context = await from.newContext(looks[look]);
+    tab.context.setDefaultTimeout(45_000);
     tab.page = await tab.context.newPage();
     tab.page.on("pageerror", (error) => tab.problems.push(String(error)));
     tab.page.on("console", (message) => {
@@ -187,6 +188,7 @@ describe("four people at two gateways", () => {
     assert.equal(await dan.page.getByRole("button", { name: "Camera" }).getAttribute("aria-pressed"), "false");
     await dan.page.getByRole("button", { name: "Screen" }).click();
     await ada.page.locator('.tile.screen[data-video="true"]', { hasText: "Dan: screen" }).waitFor();
+    await ada.page.waitForFunction(() => document.querySelector(".screen video").getVideoPlaybackQuality().totalVideoFrames > 1);
     await ada.shoot("screen");
     await dan.page.getByRole("button", { name: "Screen" }).click();
     await ada.page.locator(".tile.screen").waitFor({ state: "detached" });
@@ -225,8 +227,8 @@ describe("four people at two gateways", () => {
     dan = undefined;
   });
 
-  step("the server restarts: all come back, and are told", async () => {
-    await control("stop");
+  step("the server dies and comes back: the call goes on, all come back, and are told", async () => {
+    await control("kill");
     await ada.notice("Trying again by itself");
     // What was connected stays so without the server.
     await ben.sees("Ada", "Cleo");
@@ -241,6 +243,15 @@ describe("four people at two gateways", () => {
     assert.equal(await ada.page.locator(".notice").count(), 0);
     await ada.page.getByRole("tab", { name: /^Chat/ }).click();
     await ada.shoot("restarted");
+  });
+
+  step("the server is restarted in order: all come back, and are told", async () => {
+    const told = ada.page.locator("#log li", { hasText: "so it was opened again" });
+    const before = await told.count();
+    await control("stop");
+    await control("start");
+    await until("the owner is told", async () => (await told.count()) > before);
+    await Promise.all([ada.sees("Ben", "Cleo"), ben.sees("Ada", "Cleo"), cleo.sees("Ada", "Ben")]);
   });
 
   step("the owner closes the room: all others are told and cleaned up", async () => {
@@ -371,7 +382,7 @@ test("denied permission and a missing camera are told, and the call goes on with
   } finally {
     await plain.close();
   }
-  const strict = await browser({ fake: false, args: ["--use-fake-device-for-media-stream", "--deny-permission-prompts"] });
+  const strict = await browser({ fake: false, args: [cameras, "--deny-permission-prompts"] });
   try {
     const tab = await Tab.open(gateways[0], { name: "Nic", from: strict });
     await tab.create(`denied ${Date.now()}`);
