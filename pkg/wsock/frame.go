@@ -19,7 +19,8 @@ const (
 const FrameHeadroom = 10
 
 // Frame is one whole message as a server sends it: a single unmasked frame, header included (RFC 6455 section 5.2). It is
-// not changed once it is made, and may be sent to any number of connections at once.
+// not changed once it is made, and may be sent to any number of connections at once. Several frames one behind the other
+// may be sent as one Frame too: nothing comes between them.
 type Frame []byte
 
 var headroom [FrameHeadroom]byte
