@@ -1,12 +1,9 @@
 package socketio
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -178,21 +175,10 @@ func startProxy(t *testing.T, s *labtest.Site, config string, command func(file 
 	return "http://" + addr
 }
 
-// serve runs a server until the test ends, and waits until it listens. The shell between ends it when its own input ends,
-// which it also does when this process dies.
+// serve runs a server until the test ends, and waits until it listens.
 func serve(t *testing.T, addr string, command []string) {
 	t.Helper()
-	cmd := exec.Command("sh", append([]string{"-c", `"$@" & read -r _; kill $!; wait $!`, "sh"}, command...)...)
-	var out lockedBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, cmd, stdin, &out) })
+	start(t, command)
 	ctx := labtest.Context(t)
 	for {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -205,18 +191,6 @@ func serve(t *testing.T, addr string, command []string) {
 		case <-ctx.Done():
 			t.Fatalf("%s does not listen: %v", command[0], err)
 		}
-	}
-}
-
-func stop(t *testing.T, cmd *exec.Cmd, stdin io.Closer, out *lockedBuffer) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
-	_ = stdin.Close()
-	_ = cmd.Wait() // by our signal
-	if t.Failed() {
-		t.Logf("%s said:\n%.5000s", cmd.Args[4], out.String())
 	}
 }
 
