@@ -170,6 +170,27 @@ func TestPaceCountsWaitingCommands(t *testing.T) {
 	}, few)
 }
 
+// Signals that waited are done with when the command before them is.
+func TestPaceCountsWaitingSignalsOnce(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		alice := w.connect()
+		for range 5 {
+			alice.join(lobby)
+			alice.signal(lobby, alice, `1`)
+			alice.signal(lobby, alice, `2`)
+			w.owner.result(w.owner.expectCommand(bus.Join, lobby, alice), bus.NotExists)
+			alice.expect(notExists(lobby), notIn(lobby), notIn(lobby))
+			w.quiet()
+		}
+		for n := range 3 {
+			alice.join("room-" + number(n))
+		}
+		for n := range 3 { // as many as at the beginning, all at once
+			w.owner.expectCommand(bus.Join, "room-"+number(n), alice)
+		}
+	}, few)
+}
+
 func TestPaceEndsWithTheCommandsTime(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {
 		alice := w.connect()

@@ -198,7 +198,7 @@ func TestTooManyRemoteSignalsAreHeld(t *testing.T) {
 		news := r.add(stranger("carol"), p.id, 1)
 		data := `"` + strings.Repeat("x", 200<<10) + `"`
 		var signals []*bus.Signal
-		for range 30 {
+		for range 20 {
 			signals = append(signals, p.next(r, bob, alice, data))
 		}
 		p.publish(signals...)
@@ -216,10 +216,10 @@ func TestTooManyRemoteSignalsAreHeld(t *testing.T) {
 		alice.expectNothing()
 		p.expectAck(uint64(held), false)
 		p.publish(signals...) // from the beginning
-		for range 30 - held {
+		for range 20 - held {
 			alice.expect(received(lobby, bob, data))
 		}
-		p.expectAck(30, false)
+		p.expectAck(20, false)
 		w.quiet()
 	})
 }
