@@ -18,7 +18,7 @@ func codecs() []struct {
 	at := Stamp{Epoch: 3, Version: 1 << 60}
 	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{"c", "g", 8, 9}, {"d", "h", 10, 11}}}
 	return []e{
-		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "a \"room\"\n>*", Client: "c", Have: 4}, new(Command)},
+		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "a \"room\"\n>*", Client: "c", Have: 4, Life: 5}, new(Command)},
 		{&Answer{Result: Done, Roster: roster}, new(Answer)},
 		{&Answer{Result: Refused, Code: "room-full", Message: "m"}, new(Answer)},
 		{&Event{Room: "日本👩", Stamp: at, Kind: Joined, Client: "c", Gateway: "g", Seq: 5}, new(Event)},

@@ -12,6 +12,7 @@ func (m *Command) fields(c *codec) {
 	c.required("room", &m.Room)
 	c.required("client", &m.Client)
 	c.uint("have", &m.Have)
+	c.uint("life", &m.Life)
 }
 
 func (m *Answer) fields(c *codec) {

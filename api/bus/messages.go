@@ -75,9 +75,10 @@ type Command struct {
 	// Seq numbers the gateway's requests, from 1; a repetition has the same number.
 	Seq          uint64
 	Room, Client string
-	// Have is the epoch at which the gateway follows the room already, 0 if it does not. The owner then leaves the members
-	// out of its answer if its epoch is the same.
-	Have uint64
+	// Have is the epoch at which the gateway follows the room already, 0 if it does not, and Life the version of the room's
+	// Born as the gateway knows it. The owner then leaves the members out of its answer if both are the same; a Life of 0 is
+	// not compared.
+	Have, Life uint64
 }
 
 // Result is how an owner answers a Command.

@@ -51,7 +51,7 @@ func (p *partition) post(q *request, out *outbox) {
 	q.waiting = false
 	c := bus.Command{Op: q.op, Gateway: p.h.id, Seq: q.seq, Room: q.r.name, Client: q.client}
 	if q.r.live && !q.whole {
-		c.Have = q.r.stamp.Epoch
+		c.Have, c.Life = q.r.stamp.Epoch, q.r.born.Version
 	}
 	out.commands = append(out.commands, c)
 }
@@ -201,8 +201,24 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 		return
 	}
 	r.attach(m, q.session)
-	p.finish(q, r.welcome(q, m), out)
+	e := r.welcome(q, m)
+	if q.op == bus.Create {
+		e = r.tellCreator(q, e, out)
+	}
+	p.finish(q, e, out)
 	r.settleHeld(out)
+}
+
+// tellCreator tells a creator whose answer had to be asked for again of those who have joined in between: room-created
+// names nobody. It returns the last that is to be told.
+func (r *replica) tellCreator(q *request, last client.Event, out *outbox) client.Event {
+	for i := range r.members {
+		if id := r.members[i].Client; id != q.client {
+			out.answer(q.session, q.ref, last)
+			q.ref, last = nil, &client.ClientJoined{Room: r.name, ClientID: id}
+		}
+	}
+	return last
 }
 
 // askWhole asks again for an answer with all members: we had the room when we asked, and have it no longer.

@@ -92,7 +92,7 @@ func (p *Partition) leave(c *bus.Command) (bus.Answer, bus.Event) {
 // done answers a create or join with the room as it is now.
 func (p *Partition) done(r *room, c *bus.Command) bus.Answer {
 	a := bus.Answer{Result: bus.Done, Roster: p.roster(r)}
-	if c.Have == p.epoch {
+	if c.Have == p.epoch && (c.Life == 0 || c.Life == r.born.Version) {
 		a.Members = nil
 	}
 	return a
