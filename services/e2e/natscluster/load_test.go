@@ -42,6 +42,7 @@ type load struct {
 
 	mu       sync.Mutex // guards what follows
 	problems []string
+	remarks  []string // what took long
 }
 
 // couple are two who stay in a room.
@@ -129,9 +130,11 @@ func (l *load) walk(w *watcher, n int) {
 		}
 		c := l.couples[rand.N(len(l.couples))]
 		l.command(w, "join "+c.room, func() error { _, err := w.Join(l.ctx, c.room); return err }, nil, false)
+		sent := time.Now()
 		w.signal(c.room, c.owner.ID(), note{Echo: true})
 		select {
 		case <-w.echoes:
+			l.slow(w, "the echo in "+c.room, sent)
 		case <-l.ctx.Done():
 			l.problem("%s: the echo of %s in %q does not come", w.ID(), c.owner.ID(), c.room)
 			return
@@ -147,6 +150,7 @@ func (l *load) command(w *watcher, what string, do func() error, later error, ag
 	for tried := false; ; tried = true {
 		sent := time.Now()
 		err := do()
+		l.slow(w, what, sent)
 		refused, isRefused := errors.AsType[*client.Error](err)
 		switch {
 		case err == nil, tried && !again && later != nil && errors.Is(err, later):
@@ -162,6 +166,18 @@ func (l *load) command(w *watcher, what string, do func() error, later error, ag
 		if l.goOn(walkPause); l.ctx.Err() != nil {
 			return
 		}
+	}
+}
+
+// slowStep is longer than any step should take: a command has its answer after 5 s.
+const slowStep = 6 * time.Second
+
+// slow notes a step that took long. Only the log gets it: how long things take is measured, not judged.
+func (l *load) slow(w *watcher, what string, since time.Time) {
+	if took := time.Since(since); took > slowStep {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.remarks = append(l.remarks, fmt.Sprintf("%v: %s: %s took %v", time.Since(l.start).Round(time.Millisecond), w.ID(), what, took))
 	}
 }
 
@@ -275,7 +291,10 @@ func (l *load) summary() string {
 		}
 		w.mu.Unlock()
 	}
-	return fmt.Sprintf("%d commands answered, %d signals arrived, %d events seen by %d clients", l.commands.Load(), signals, seen, len(l.watchers))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("%d commands answered, %d signals arrived, %d events seen by %d clients; slow steps: %q",
+		l.commands.Load(), signals, seen, len(l.watchers), l.remarks)
 }
 
 func listed(problems []string) string {

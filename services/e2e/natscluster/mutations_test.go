@@ -71,6 +71,26 @@ func accountChanges(lines []string) map[string][]string {
 // surprise starts a server on the files of a folder and returns the first row that is not as it should be.
 func surprise(t *testing.T, dir, keys string) string {
 	t.Helper()
+	srv := inProcess(t, dir)
+	defer srv.WaitForShutdown()
+	defer srv.Shutdown()
+	seed := func(service string) string { return filepath.Join(keys, service, natskeys.SeedFile) }
+	p, err := connectAll(srv.ClientURL(), filepath.Join(dir, "keys", natskeys.CAFile), seed)
+	defer p.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range permissions() {
+		if err := p.try(row); err != nil {
+			return fmt.Sprintf("%s %s %s: %v", row.key, row.verb, row.subject, err)
+		}
+	}
+	return ""
+}
+
+// inProcess starts a lone node in this process, on the files of a folder.
+func inProcess(t *testing.T, dir string) *server.Server {
+	t.Helper()
 	for name, value := range map[string]string{
 		"NATS_NAME": "n1", "NATS_LISTEN": "127.0.0.1:-1", "NATS_MONITOR_LISTEN": "127.0.0.1:-1", "NATS_STORE": t.TempDir(),
 		"NATS_TLS_CERT": filepath.Join(dir, "keys", natskeys.CertFile), "NATS_TLS_KEY": filepath.Join(dir, "keys", natskeys.KeyFile),
@@ -87,21 +107,9 @@ func surprise(t *testing.T, dir, keys string) string {
 		t.Fatal(err)
 	}
 	srv.Start()
-	defer srv.WaitForShutdown()
-	defer srv.Shutdown()
 	if !srv.ReadyForConnections(labtest.Patience) {
+		srv.Shutdown()
 		t.Fatal("the server does not start")
 	}
-	seed := func(service string) string { return filepath.Join(keys, service, natskeys.SeedFile) }
-	p, err := connectAll(srv.ClientURL(), filepath.Join(dir, "keys", natskeys.CAFile), seed)
-	defer p.close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range permissions() {
-		if err := p.try(row); err != nil {
-			return fmt.Sprintf("%s %s %s: %v", row.key, row.verb, row.subject, err)
-		}
-	}
-	return ""
+	return srv
 }
