@@ -28,10 +28,7 @@ func (e *Engine) handleAnnounce(m *nats.Msg) {
 		e.malformed(m, err)
 		return
 	}
-	reply := m.Reply
-	if reply == "" {
-		reply = bus.AnswerSubject(a.Gateway, a.Seq)
-	}
+	reply := answerTo(m, a.Gateway, a.Seq)
 	if !e.alive(a.Gateway) {
 		return
 	}

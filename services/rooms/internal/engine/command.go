@@ -13,16 +13,13 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 	*c = bus.Command{}
 	if err := c.Decode(m.Data); err != nil {
 		e.malformed(m, err)
-		if m.Reply != "" {
+		if isAnswerSubject(m.Reply) {
 			e.answer = bus.Answer{Result: bus.Refused, Code: room.CodeBadRequest, Message: "the command cannot be read"}
 			e.reply(m.Reply)
 		}
 		return
 	}
-	reply := m.Reply
-	if reply == "" {
-		reply = bus.AnswerSubject(c.Gateway, c.Seq)
-	}
+	reply := answerTo(m, c.Gateway, c.Seq)
 	number, _ := bus.PartitionOf(m.Subject)
 	if number != bus.Partition(c.Room) || !e.alive(c.Gateway) {
 		e.answer = bus.Answer{Result: bus.Refused, Code: room.CodeBadRequest, Message: "the command is misdirected"}
