@@ -6,7 +6,7 @@ export const cameras = "--use-fake-device-for-media-stream=fps=5";
 
 export const gateways = process.env.GATEWAYS.split(",");
 
-/** Asks the test around to `stop`, `kill` or `start` the servers, and waits until it is done. */
+/** Asks the test around to `stop`, `roll`, `kill` or `start` the servers, and waits until it is done. */
 export async function control(what) {
   const response = await fetch(`${process.env.CONTROL}/${what}`, { method: "POST" });
   if (!response.ok) throw new Error(`${what}: ${await response.text()}`);

@@ -98,7 +98,7 @@ func runScript(t *testing.T, s *labtest.Site, limit time.Duration, env []string,
 	t.Logf("%s", out.Bytes())
 }
 
-// controller lets a script stop, kill and start the site: POST /stop, POST /kill, POST /start.
+// controller lets a script stop, kill and start the site: POST /stop, /roll, /kill and /start.
 type controller struct {
 	t    *testing.T
 	site *labtest.Site
@@ -112,6 +112,8 @@ func (c *controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/stop":
 		err = c.stop(r)
+	case "/roll":
+		err = c.roll(r)
 	case "/kill":
 		err = c.kill()
 	case "/start":
@@ -150,6 +152,17 @@ func (c *controller) stop(r *http.Request) error {
 	}
 	if c.site.Rooms == nil {
 		return nil
+	}
+	_, err := c.site.Rooms.Stop(r.Context())
+	return err
+}
+
+// roll stops the gateways one after the other, and then rooms.
+func (c *controller) roll(r *http.Request) error {
+	for _, p := range c.site.Gateways {
+		if _, err := p.Stop(r.Context()); err != nil {
+			return err
+		}
 	}
 	_, err := c.site.Rooms.Stop(r.Context())
 	return err

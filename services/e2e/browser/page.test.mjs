@@ -65,6 +65,7 @@ class Tab {
       const good = tiles.filter((tile) => tile.state === "connected" && tile.moving).map((tile) => tile.name);
       return tiles.length === names.length && names.every((name) => good.includes(name));
     }).catch(async (error) => {
+      await this.page.screenshot({ path: `${out}failed-${this.name}.png` });
       throw new Error(`${error.message}; it shows ${JSON.stringify(await this.tiles())}`);
     });
   }
@@ -243,6 +244,12 @@ describe("four people at two gateways", () => {
     assert.equal(await ada.page.locator(".notice").count(), 0);
     await ada.page.getByRole("tab", { name: /^Chat/ }).click();
     await ada.shoot("restarted");
+  });
+
+  step("the gateways are stopped one after the other: all come back, and are told", async () => {
+    await control("roll");
+    await control("start");
+    await Promise.all([ada.sees("Ben", "Cleo"), ben.sees("Ada", "Cleo"), cleo.sees("Ada", "Ben")]);
   });
 
   step("the server is restarted in order: all come back, and are told", async () => {

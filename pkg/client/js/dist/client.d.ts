@@ -221,7 +221,8 @@ export declare class Peer {
  * Turns a room into connections: one RTCPeerConnection with each other member, made, repaired and ended as members come
  * and go. Who joins makes the offers. Make it before or after entering the room.
  *
- * When the signalling connection is lost, the peers' connections stay; once the room is entered again they are made anew,
+ * When the signalling connection is lost, the peers' connections stay (but for those of members that the server has told
+ * to be gone before); once the room is entered again they are made anew,
  * because members then have new ids.
  */
 export declare class PeerMesh extends Emitter<MeshEvents> {

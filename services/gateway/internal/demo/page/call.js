@@ -95,6 +95,7 @@ export class Call {
     if (!person) return;
     person.state = peer.state;
     person.draw();
+    if (peer.state === "connected") peer.send(this.#about()); // again after an interruption
   }
 
   /** Another person said something. It may be anything: the page of that person may be another than this. */
