@@ -22,7 +22,7 @@ COMMANDS := ./services/gateway/cmd/... ./services/rooms/cmd/... ./services/stand
 FUZZTIME ?= 10s
 RUN ?= .
 BENCH ?= .
-TEST_TIMEOUT ?= 5m
+TEST_TIMEOUT ?= 15m
 
 .PHONY: help
 help: ## list the targets
