@@ -360,7 +360,7 @@ func (r *room) publish(events ...*bus.Event) {
 // done is the room as the answer to a create or join.
 func (r *room) done(c *command) *bus.Answer {
 	a := &bus.Answer{Result: bus.Done, Roster: r.Roster}
-	if c.Have == r.Epoch {
+	if c.Have == r.Epoch && (c.Life == 0 || c.Life == r.Born.Version) {
 		a.Members = nil
 	}
 	return a
