@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -40,8 +41,10 @@ type peer struct {
 	on func(name string, args []byte)
 	// answers receives the names of events that answer a command.
 	answers chan string
-	done    chan struct{}
-	err     error
+	// others counts the members that it was told of by client-joined.
+	others atomic.Int64
+	done   chan struct{}
+	err    error
 }
 
 var dialer = websocket.Dialer{
@@ -153,6 +156,9 @@ func (p *peer) event(args []byte, prefix string) error {
 		case p.answers <- name:
 		default:
 		}
+	}
+	if name == client.ClientJoinedName {
+		p.others.Add(1)
 	}
 	if p.on != nil {
 		p.on(name, args)

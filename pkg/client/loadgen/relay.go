@@ -155,14 +155,11 @@ const (
 // mesh measures calls: rooms in which every pair exchanges an offer, an answer and ten candidates each way, as a mesh of
 // WebRTC peers does. An operation is one signal.
 func mesh(ctx context.Context, l *load) (r Result, err error) {
-	counts := make([]struct{ signals, joined atomic.Int64 }, l.clients)
+	counts := make([]atomic.Int64, l.clients)
 	peers, err := l.open(ctx, l.clients-l.clients%l.room, func(i int, p *peer) {
 		p.on = func(name string, _ []byte) {
-			switch name {
-			case client.SignalReceiveName:
-				counts[i].signals.Add(1)
-			case client.ClientJoinedName:
-				counts[i].joined.Add(1)
+			if name == client.SignalReceiveName {
+				counts[i].Add(1)
 			}
 		}
 	})
@@ -175,28 +172,16 @@ func mesh(ctx context.Context, l *load) (r Result, err error) {
 		call, count := peers[n*l.room:(n+1)*l.room], counts[n*l.room:(n+1)*l.room]
 		room := l.roomName(int(l.next.Add(1)))
 		for i := range count {
-			count[i].signals.Store(0)
-			count[i].joined.Store(0)
+			count[i].Store(0)
 		}
-		if err := call[0].create(ctx, room); err != nil {
+		if err := meet(ctx, call, room); err != nil {
 			return 0, err
-		}
-		for _, p := range call[1:] {
-			if err := p.join(ctx, room); err != nil {
-				return 0, err
-			}
-		}
-		// A member can be signalled to by those who know of it.
-		for i := range count {
-			if err := until(ctx, func() bool { return count[i].joined.Load() == int64(l.room-1-i) }); err != nil {
-				return 0, err
-			}
 		}
 		if err := exchange(call, room); err != nil {
 			return 0, err
 		}
 		for i := range count {
-			if err := until(ctx, func() bool { return count[i].signals.Load() == each }); err != nil {
+			if err := until(ctx, func() bool { return count[i].Load() == each }); err != nil {
 				return 0, err
 			}
 		}

@@ -73,22 +73,36 @@ func closeAll(peers []*peer) {
 	wg.Wait()
 }
 
-// gather makes rooms of the given size of the clients: the first of each is the owner.
+// meet makes a room of the clients, the first of which is its owner. A member can be signalled to by those who know of it,
+// so meet waits until all do.
+func meet(ctx context.Context, peers []*peer, room string) error {
+	known := make([]int64, len(peers))
+	for i, p := range peers {
+		known[i] = p.others.Load() + int64(len(peers)-1-i)
+	}
+	if err := peers[0].create(ctx, room); err != nil {
+		return err
+	}
+	for _, p := range peers[1:] {
+		if err := p.join(ctx, room); err != nil {
+			return err
+		}
+	}
+	for i, p := range peers {
+		if err := until(ctx, func() bool { return p.others.Load() >= known[i] }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather makes rooms of the given size of the clients.
 func (l *load) gather(ctx context.Context, peers []*peer, size int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(dialing)
 	for first := 0; first < len(peers); first += size {
 		g.Go(func() error {
-			room := l.roomName(int(l.next.Add(1)))
-			if err := peers[first].create(ctx, room); err != nil {
-				return err
-			}
-			for i := first + 1; i < min(first+size, len(peers)); i++ {
-				if err := peers[i].join(ctx, room); err != nil {
-					return err
-				}
-			}
-			return nil
+			return meet(ctx, peers[first:min(first+size, len(peers))], l.roomName(int(l.next.Add(1))))
 		})
 	}
 	return g.Wait()
