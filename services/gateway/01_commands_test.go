@@ -79,14 +79,31 @@ func TestRefusedIsAnErrorWithTheOwnersWords(t *testing.T) {
 	})
 }
 
-func TestAnUnknownResultIsAnInternalError(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
-		alice := w.connect()
-		alice.join(lobby)
-		w.owner.result(w.owner.expectCommand(bus.Join, lobby, alice), "perhaps")
-		alice.expect(&api.Error{Message: "internal error", Code: api.Internal})
-		w.holdsNothing()
-	})
+// Each result that is no success, to each command. What does not fit is a defect of the owner.
+func TestResults(t *testing.T) {
+	internal := &api.Error{Message: "internal error", Code: api.Internal}
+	for op, results := range map[api.Op]map[bus.Result]api.Event{
+		api.RoomCreate: {bus.Exists: exists(lobby), bus.NotExists: internal, bus.NotIn: internal, "perhaps": internal},
+		api.RoomJoin:   {bus.Exists: internal, bus.NotExists: notExists(lobby), bus.NotIn: internal, "perhaps": internal},
+		api.RoomLeave:  {bus.Exists: internal, bus.NotExists: internal, bus.NotIn: notIn(lobby), "perhaps": internal},
+	} {
+		for result, answer := range results {
+			t.Run(op.String()+"/"+string(result), func(t *testing.T) {
+				scene(t, func(_ *testing.T, w *world) {
+					r, alice, bob := pair(w)
+					bob.do(op, lobby, "1")
+					w.owner.result(w.owner.takeCommand(), result)
+					bob.expectID("1", answer)
+					if op == api.RoomLeave && result == bus.NotIn {
+						r.remove(bob)
+						w.owner.correct(w.owner.expectRepair(lobby), r.as())
+						alice.expect(clientLeft(lobby, bob))
+					}
+					w.quiet()
+				})
+			})
+		}
+	}
 }
 
 func TestLeaveDone(t *testing.T) {

@@ -151,21 +151,21 @@ func (p *partition) onAnswer(q *request, a *bus.Answer, out *outbox) {
 		return
 	}
 	room := q.r.name
-	switch a.Result {
-	case bus.Done:
+	switch result := a.Result; {
+	case result == bus.Done:
 		p.onDone(q, a, out)
-	case bus.Exists:
+	case result == bus.Exists && q.op == bus.Create:
 		p.finish(q, &client.RoomExists{Room: room}, out)
-	case bus.NotExists:
+	case result == bus.NotExists && q.op == bus.Join:
 		p.finish(q, &client.RoomNotExists{Room: room}, out)
-	case bus.NotIn:
+	case result == bus.NotIn && q.op == bus.Leave:
 		p.onNotIn(q, out)
-	case bus.Refused:
+	case result == bus.Refused:
 		p.finish(q, &client.Error{Code: client.Code(a.Code), Message: a.Message}, out)
-	case bus.Retry:
+	case result == bus.Retry:
 		p.retry(q.seq)
 	default:
-		p.h.log.Error("answer not understood", "result", a.Result)
+		p.h.log.Error("answer not understood", "op", q.op, "result", result)
 		p.finish(q, &client.Error{Code: client.Internal, Message: "internal error"}, out)
 	}
 }
