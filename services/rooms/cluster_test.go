@@ -31,8 +31,9 @@ type cluster struct {
 // instance is a service whose connection to NATS can be cut, stalled or refused for good.
 type instance struct {
 	*running
-	c    *cluster
-	gate *gate
+	c     *cluster
+	gate  *gate
+	ended bool
 
 	mu   sync.Mutex // guards what follows
 	dead bool
@@ -98,8 +99,8 @@ func (i *instance) InProcessConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.last = conn
-	return newStallableConn(conn, i.gate), nil
+	i.last = newStallableConn(conn, i.gate)
+	return i.last, nil
 }
 
 // cut breaks the connection, for good if the instance is to be dead for everybody else.
@@ -107,7 +108,9 @@ func (i *instance) cut(dead bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.dead = dead
-	_ = i.last.Close() // the server may have been quicker
+	if i.last != nil {
+		_ = i.last.Close() // the server may have been quicker
+	}
 }
 
 // start adds an instance.
@@ -134,10 +137,17 @@ func (c *cluster) check() (served []int, idle int) {
 	served = make([]int, len(c.instances))
 	var by [bus.Partitions]*instance
 	for n, i := range c.instances {
-		stats, err := i.Stats(c.t.Context())
-		if errors.Is(err, engine.ErrEnded) {
+		if i.ended {
 			continue
-		} else if err != nil {
+		}
+		stats, err := i.Stats(c.t.Context())
+		switch {
+		case errors.Is(err, engine.ErrEnded):
+			i.ended = true
+			continue
+		case errors.Is(err, rooms.ErrNotRunning):
+			continue
+		case err != nil:
 			c.t.Fatal(err)
 		}
 		for _, p := range stats.Partitions {
@@ -191,6 +201,29 @@ func (c *cluster) watch(what string, ok func(served []int, idle int) bool) time.
 			c.t.Fatalf("%s did not happen: %d served, %d idle", what, served, idle)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// run lets time pass, looking all the while.
+func (c *cluster) run(d time.Duration) {
+	c.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		c.check()
+	}
+}
+
+// disableJetStream stops JetStream while NATS goes on. Nothing may be asked of it at that moment: the server does not
+// survive that.
+func (c *cluster) disableJetStream() (enable func()) {
+	c.t.Helper()
+	if err := c.srv.ShutdownJetStream(); err != nil {
+		c.t.Fatal(err)
+	}
+	return func() {
+		c.t.Helper()
+		if err := c.srv.EnableJetStream(&server.JetStreamConfig{StoreDir: c.dir, MaxMemory: 1 << 20, MaxStore: 1 << 30}); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 }
 

@@ -186,23 +186,30 @@ func (g *fakeGateway) check(err error) {
 // await waits until ok, which looks at g under its lock, is true.
 func (g *fakeGateway) await(what string, ok func() bool) {
 	g.t.Helper()
-	timeout := time.After(natstest.Timeout)
+	if !g.wait(natstest.Timeout, ok) {
+		g.t.Fatalf("gateway %s: %s did not happen", g.id, what)
+	}
+}
+
+// wait is await for a time that may run out.
+func (g *fakeGateway) wait(d time.Duration, ok func() bool) bool {
+	timeout := time.After(d)
 	for {
 		g.mu.Lock()
 		done, change := ok(), g.change
 		g.mu.Unlock()
 		if done {
-			return
+			return true
 		}
 		select {
 		case <-change:
 		case <-timeout:
-			g.t.Fatalf("gateway %s: %s did not happen", g.id, what)
+			return false
 		}
 	}
 }
 
-// send sends a command once and returns its answer; ok is false if nobody serves the partition.
+// send sends a command once and returns its answer; ok is false if nobody serves the partition, or does not answer.
 func (g *fakeGateway) send(c bus.Command) (a bus.Answer, ok bool) {
 	g.t.Helper()
 	c.Gateway = g.id
@@ -210,17 +217,20 @@ func (g *fakeGateway) send(c bus.Command) (a bus.Answer, ok bool) {
 		return a, false
 	}
 	var text []byte
-	g.await("the answer to "+string(c.Op), func() bool {
+	answered := g.wait(answerTime, func() bool {
 		text = g.answers[c.Seq]
 		delete(g.answers, c.Seq)
 		return text != nil
 	})
-	if len(text) == 0 {
+	if !answered || len(text) == 0 {
 		return a, false
 	}
 	g.check(a.Decode(text))
 	return a, true
 }
+
+// answerTime is how long a gateway waits before it sends a command again.
+const answerTime = 250 * time.Millisecond
 
 // do sends a command until it is carried out, as gateways do.
 func (g *fakeGateway) do(op bus.Op, room, client string) bus.Answer {

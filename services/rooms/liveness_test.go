@@ -142,6 +142,7 @@ func (s stallable) InProcessConn() (net.Conn, error) {
 type stallableConn struct {
 	net.Conn
 	gate   *gate
+	reads  int
 	close  sync.Once
 	closed chan struct{}
 }
@@ -152,6 +153,10 @@ func newStallableConn(c net.Conn, g *gate) *stallableConn {
 
 func (c *stallableConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	// nats.go connects under a lock too: what the server says first is not held back.
+	if c.reads++; c.reads <= 2 {
+		return n, err
+	}
 	select {
 	case <-c.gate.open():
 	case <-c.closed:

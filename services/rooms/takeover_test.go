@@ -3,6 +3,9 @@ package rooms_test
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -247,39 +250,118 @@ func TestAnEmptiedBucketIsFilledAgain(t *testing.T) {
 	})
 }
 
+var seeds = flag.Uint64("seeds", 2, "random sequences of faults for TestManyFaults")
+
+// Faults come at random, some before the last one is overcome.
 func TestManyFaults(t *testing.T) {
+	for seed := range *seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			natstest.Bubble(t, func(t *testing.T) { manyFaults(t, rand.New(rand.NewPCG(seed, 0))) })
+		})
+	}
+}
+
+func manyFaults(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	c := newCluster(t)
+	for range 3 {
+		c.start()
+	}
+	c.complete(3)
+	a, b := c.gateway(), c.gateway()
+	a.populate(60)
+	b.join(a)
+	upTo := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+	for range 15 {
+		n := len(c.instances) - 1 - r.IntN(3)
+		i := c.instances[n]
+		switch r.IntN(5) {
+		case 0:
+			i.cut(true)
+			c.start()
+		case 1:
+			reopen := i.gate.shut()
+			c.run(upTo(9 * time.Second))
+			reopen()
+		case 2:
+			i.stop()
+			c.run(upTo(time.Second))
+			c.start()
+		case 3:
+			c.stopNATS()
+			c.run(upTo(6 * time.Second))
+			c.startNATS()
+		case 4:
+			i.cut(false)
+		}
+		if r.IntN(3) == 0 {
+			continue
+		}
+		c.served()
+		c.run(3 * time.Second)
+		c.served()
+		a.checkAll()
+		b.checkAll()
+	}
+	c.served()
+	a.checkAll()
+	b.checkAll()
+}
+
+// When the JetStream leader of a cluster dies, compare-and-swap stops for seconds. Owners go on until their leases end,
+// also those that were connected to the same server and had to reconnect, because the others confirm them.
+func TestOwnersOutliveAnOutageOfJetStream(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		c := newCluster(t)
 		for range 3 {
 			c.start()
 		}
 		c.complete(3)
-		a, b := c.gateway(), c.gateway()
+		a := c.gateway()
 		a.populate(60)
-		b.join(a)
-		for round := range 12 {
-			i := c.instances[len(c.instances)-1-round%2]
-			switch round % 4 {
-			case 0:
-				i.cut(true)
-				c.start()
-			case 1:
-				reopen := i.gate.shut()
-				time.Sleep(time.Duration(round) * time.Second)
-				reopen()
-			case 2:
-				i.stop()
-				c.start()
-			case 3:
-				c.stopNATS()
-				time.Sleep(time.Duration(round) * 100 * time.Millisecond)
-				c.startNATS()
-			}
-			c.watch("service", func(_ []int, idle int) bool { return idle == 0 })
-			time.Sleep(2 * time.Second)
-			c.served()
-			a.checkAll()
-			b.checkAll()
+		c.run(20 * time.Second)
+		before := c.epochs
+		enable := c.disableJetStream()
+		c.instances[1].cut(false)
+		c.watch("a break", func(_ []int, idle int) bool { return idle > 0 })
+		took := c.served()
+		if t.Logf("served again after %v", took); took > 300*time.Millisecond {
+			t.Errorf("the reconnected instance serves again after %v", took)
 		}
+		a.checkAll()
+		c.run(8 * time.Second)
+		c.served()
+		c.watch("the end of the leases", func(_ []int, idle int) bool { return idle == bus.Partitions })
+		enable()
+		took = c.served()
+		if t.Logf("served again after %v", took); took > time.Second {
+			t.Errorf("after its return it took %v", took)
+		}
+		if c.epochs != before {
+			t.Error("owners have changed")
+		}
+		a.checkAll()
+	})
+}
+
+// An owner that was replaced while it was cut off must not be confirmed.
+func TestAReplacedOwnerIsNotConfirmed(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 2 {
+			c.start()
+		}
+		c.complete(2)
+		c.gateway()
+		reopen := c.instances[0].gate.shut()
+		c.watch("takeover", func(served []int, idle int) bool { return idle == 0 && served[0] == 0 })
+		enable := c.disableJetStream()
+		reopen()
+		c.run(5 * time.Second) // two owners would be seen
+		if served, _ := c.check(); served[0] != 0 {
+			t.Errorf("%d partitions are served by the one that was replaced", served[0])
+		}
+		enable()
+		c.complete(2)
 	})
 }

@@ -98,6 +98,7 @@ type KV struct {
 	fresh        time.Time // the last fresh start
 	asOf         time.Time // the last fresh start or doubt: what was asked before may not be so any more
 	grace        time.Time // until then, "no responders" prove nothing
+	inquiry      inquiry
 	nextHere     time.Time
 	nextShed     time.Time
 	stopping     bool
@@ -292,6 +293,7 @@ func (k *KV) freshStart() {
 		s.open = time.Time{}
 		s.since, s.due = k.now, k.now // the owner may have been unable to renew
 	}
+	k.ask()
 }
 
 // signalled deals with what the engine tells.
@@ -308,6 +310,7 @@ func (k *KV) signalled(s signal) {
 		k.slots[i].doubt, k.slots[i].due = true, k.now
 		k.advance(&k.slots[i])
 	}
+	k.ask()
 }
 
 // tick does what time makes due.
@@ -317,6 +320,7 @@ func (k *KV) tick() {
 		return
 	}
 	k.watchPeers()
+	k.conclude()
 	for i := range k.slots {
 		k.advance(&k.slots[i])
 	}

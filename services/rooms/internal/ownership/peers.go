@@ -30,6 +30,7 @@ const (
 	who     = "who"     // as here; everyone is asked to answer
 	bye     = "bye"     // the sender is about to end: it claims nothing any more, and releases what it has
 	changed = "changed" // the sender has changed records
+	probe   = "probe"   // the sender hears nothing: for itself alone
 )
 
 // peerMessage is what instances tell each other on bus.PeersSubject.
@@ -37,6 +38,10 @@ type peerMessage struct {
 	From    string   `json:"from"`
 	Kind    string   `json:"kind"`
 	Changes []change `json:"changes,omitempty"`
+	// Number is that of the sender's question in who. In the answer it is that of To, with all Epochs that the sender knows.
+	Number uint64   `json:"number,omitempty"`
+	To     string   `json:"to,omitempty"`
+	Epochs []uint64 `json:"epochs,omitempty"`
 }
 
 // change is a record that was written.
@@ -62,23 +67,25 @@ func (k *KV) sayHere() {
 	if k.now.Before(k.nextHere) {
 		return
 	}
-	kind := here
-	if k.nextHere.Equal(k.fresh) {
-		kind = who
-	}
 	k.nextHere = k.now.Add(hereInterval)
-	k.tell(peerMessage{Kind: kind})
+	if k.deaf() {
+		k.tell(peerMessage{Kind: probe})
+		return
+	}
+	k.tell(peerMessage{Kind: here})
 }
 
 func (k *KV) handlePeer(m *peerMessage) {
-	if m.From == k.opts.Instance || m.From == "" {
+	if m.From == k.opts.Instance || m.From == "" || m.Kind == probe {
 		return
 	}
 	p := k.peer(m.From)
 	k.hear(p)
 	switch m.Kind {
 	case who:
-		k.tell(peerMessage{Kind: here})
+		k.answer(m)
+	case here:
+		k.answered(m)
 	case bye:
 		p.leaving = true
 		k.claimFree()

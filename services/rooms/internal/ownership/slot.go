@@ -33,6 +33,8 @@ type slot struct {
 	due   time.Time
 	// busy: an operation is under way; writing: it is a write.
 	busy, writing bool
+	// claiming is the epoch that is being written.
+	claiming uint64
 	// open is since when the partition is free to be claimed, zero if it is not.
 	open time.Time
 }
@@ -56,6 +58,9 @@ type result struct {
 // start hands an operation to the workers. There is never more than one for a slot.
 func (k *KV) start(s *slot, write *record) {
 	s.busy, s.writing = true, write != nil
+	if write != nil {
+		s.claiming = write.Epoch
+	}
 	k.ops <- op{s.partition, write, s.revision, k.now} // has room for one of each slot
 }
 
