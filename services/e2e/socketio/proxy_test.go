@@ -18,13 +18,13 @@ import (
 // proxies are the examples of deploy/proxy. In their configurations only the addresses are changed.
 var proxies = []struct {
 	name, pkg, config string
-	// sticky matches the lines that make a client's requests reach one gateway.
+	// sticky matches the lines that make a client's requests reach one gateway. Without them they go to all in turn.
 	sticky *regexp.Regexp
 	// start returns the command that serves the configuration in a file.
 	start func(t *testing.T, program, file string) []string
 }{
 	{"nginx", "nginx-light", "nginx.conf", regexp.MustCompile(`(?m)^ *hash .*$`), startNginx},
-	{"haproxy", "haproxy", "haproxy.cfg", regexp.MustCompile(`(?m)^ *stick .*$`), func(_ *testing.T, program, file string) []string {
+	{"haproxy", "haproxy", "haproxy.cfg", regexp.MustCompile(`(?m)^ *(stick|balance) .*$`), func(_ *testing.T, program, file string) []string {
 		return []string{program, "-db", "-f", file}
 	}},
 }
