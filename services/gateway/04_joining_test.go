@@ -163,6 +163,24 @@ func TestAnswersWithoutMembersAreNotAskedForInACircle(t *testing.T) {
 	})
 }
 
+// Others may have joined before a creator hears of its room: room-created names nobody, so they are told after it.
+func TestOthersJoinBeforeTheCreatorHearsOfIt(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		alice := w.connect()
+		alice.do(api.RoomCreate, lobby, "1")
+		c := w.owner.expectCommand(bus.Create, lobby, alice)
+		r := w.owner.found(lobby, alice, c.Gateway) // the first answer is lost
+		r.enters(stranger("bob"), "elsewhere")
+		r.enters(stranger("carol"), "elsewhere")
+		r.publish(r.remove(stranger("bob")))
+		r.enters(stranger("dave"), "elsewhere")
+		r.answer(w.owner.expectAgain(c))
+		alice.expectID("1", created(lobby))
+		alice.expect(clientJoined(lobby, stranger("carol")), clientJoined(lobby, stranger("dave")))
+		w.quiet()
+	})
+}
+
 // The room ends between the join and its answer, which comes late: the client sees both.
 func TestClosedOvertakesTheAnswerOfAJoin(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {

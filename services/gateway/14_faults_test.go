@@ -17,7 +17,7 @@ import (
 // once nothing is lost any more.
 
 func TestLostMessages(t *testing.T) {
-	seeds := 20
+	seeds := 12
 	if testing.Short() {
 		seeds = 3
 	}
