@@ -164,7 +164,8 @@ func (o *faultyOwner) compare(a *bus.Announce) *bus.Correction {
 			continue
 		}
 		for _, m := range slices.Clone(r.Members) {
-			if m.Gateway == a.Gateway && m.Seq <= a.AsOf && !(i >= 0 && holds(&a.Rooms[i], m.Client)) && o.rooms[name] == r {
+			held := i >= 0 && holds(&a.Rooms[i], m.Client)
+			if m.Gateway == a.Gateway && m.Seq <= a.AsOf && !held && o.rooms[name] == r {
 				o.publish(o.take(r, m.Client))
 			}
 		}
