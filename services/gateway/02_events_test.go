@@ -178,6 +178,9 @@ func TestALargeRoom(t *testing.T) {
 			r.enters(who, "elsewhere")
 			alice.expect(clientJoined(lobby, who))
 		}
+		alice.signal(lobby, alice, `1`)
+		alice.signal(lobby, stranger("client-40"), `2`)
+		alice.expect(received(lobby, alice, `1`), targetNotFound(lobby, stranger("client-40")))
 		for _, n := range []int{0, 39, 17, 16, 15} {
 			who := stranger("client-" + number(n))
 			r.publish(r.remove(who))

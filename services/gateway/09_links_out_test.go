@@ -170,6 +170,45 @@ func TestASignalWhoseTargetLeaves(t *testing.T) {
 	})
 }
 
+// Signals to others at the same gateway go on. What is missing between them is seen from the base.
+func TestOneOfSeveralTargetsLeaves(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r, alice, p, bob := apart(w)
+		carol := stranger("carol")
+		r.enters(carol, p.id)
+		alice.expect(clientJoined(lobby, carol))
+		for n, who := range []stranger{bob, carol, bob, carol, bob} {
+			alice.signalID(lobby, who, number(n+1), number(n+1))
+			p.expectSignal(uint64(n + 1))
+		}
+		r.publish(r.remove(carol))
+		alice.expect(clientLeft(lobby, carol))
+		alice.expectID("2", targetNotFound(lobby, carol))
+		alice.expectID("4", targetNotFound(lobby, carol))
+		if s := p.expectSignal(1); s.Base != 1 {
+			t.Errorf("base %d", s.Base)
+		}
+		p.expectSignal(3)
+		p.expectSignal(5)
+		p.gap(1) // the second is missing here
+		if s := p.expectSignal(3); s.Base != 3 || string(s.Data) != "3" {
+			t.Errorf("base %d, data %s", s.Base, s.Data)
+		}
+		p.expectSignal(5)
+		p.gap(4)
+		if s := p.expectSignal(5); s.Base != 5 || string(s.Data) != "5" {
+			t.Errorf("base %d, data %s", s.Base, s.Data)
+		}
+		p.ack(5)
+		pass(10 * time.Second)
+		p.expectNoSignal()
+		w.quiet()
+		if s := w.hub.Stats(); s.Unacked != 0 {
+			t.Errorf("the gateway holds %+v", s)
+		}
+	})
+}
+
 func TestTooManySignalsOnTheirWay(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {
 		_, alice, p, bob := apart(w)

@@ -10,6 +10,6 @@
 // Everything about a room is guarded by its partition's mutex, which is never held during a system call: what is to be
 // written or published is collected in an outbox and leaves after the mutex is released. Only a room's subscription is made
 // under it, because no request about the room may precede it: NATS's client puts it into its buffer, and waits if that is
-// full. All that the bus brings passes
-// through one goroutine, so a room's events and the answers about it are seen in the order in which the owner sent them.
+// full. All that the bus brings passes through one goroutine, so a room's events and the answers about it are seen in the
+// order in which the owner sent them.
 package hub
