@@ -21,6 +21,10 @@ const (
 	MaxPingsOut = 2
 )
 
+// WriteTimeout bounds a write to a server that takes nothing any more. Publishing
+// waits for it once the buffers are full; then the connection is given up.
+const WriteTimeout = 2 * time.Second
+
 // ErrNotConnected is returned by [Ready] while there is no connection.
 var ErrNotConnected = errors.New("natsbus: not connected to NATS")
 
@@ -118,6 +122,7 @@ func buildOptions(cfg Config, opts Options, log *slog.Logger, d *dialer) ([]nats
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1),
+		nats.FlusherTimeout(WriteTimeout),
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.PingInterval(PingInterval),
 		nats.MaxPingsOutstanding(MaxPingsOut),

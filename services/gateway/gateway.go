@@ -104,7 +104,7 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 		QueueFrames:     g.cfg.QueueFrames,
 		QueueBytes:      int(g.cfg.QueueSize),
 		WriteTimeout:    writeTimeout,
-		CloseTimeout:    closeTimeout,
+		CloseTimeout:    min(closeTimeout, g.cfg.DrainTimeout),
 		Origins:         origins,
 		Logger:          g.log,
 	}

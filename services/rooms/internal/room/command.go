@@ -82,7 +82,8 @@ func (p *Partition) leave(c *bus.Command) (bus.Answer, bus.Event) {
 		return p.result(bus.NotIn), bus.Event{}
 	}
 	i := r.find(c.Client)
-	if i < 0 || r.members[i].Gateway != c.Gateway {
+	// A leave that is older than the membership is a repetition that came late: the client has joined again since.
+	if i < 0 || r.members[i].Gateway != c.Gateway || c.Seq < r.members[i].Seq {
 		return p.result(bus.NotIn), bus.Event{}
 	}
 	e := p.removeOne(r, i)
