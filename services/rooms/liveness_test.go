@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
+	"signalling/pkg/natsbus"
 	"signalling/pkg/natsbus/natstest"
 	"signalling/services/rooms"
 )
@@ -213,6 +214,29 @@ func TestACutOffServiceGivesUpNobody(t *testing.T) {
 		a.eventsOf(lobby, 1)
 		// It has not become blind to real deaths.
 		b.kill()
+		a.eventsOf(lobby, 2)
+	})
+}
+
+// While NATS comes back, others may come back later than we.
+func TestAGatewayIsGivenTimeToReconnect(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		s := start(t, rooms.Config{}, rooms.Options{InProcess: c, Fresh: true})
+		s.ready(t)
+		a := c.gateway()
+		late := &instance{c: c, gate: newGate()}
+		b := gatewayOn(t, natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: late}))
+		two(t, a, b)
+		c.stopNATS()
+		late.cut(true)
+		c.startNATS()
+		time.Sleep(4 * time.Second)
+		a.eventsOf(lobby, 1)
+		late.cut(false)
+		time.Sleep(10 * time.Second)
+		a.eventsOf(lobby, 1)
+		late.cut(true) // this time it does not come back
 		a.eventsOf(lobby, 2)
 	})
 }

@@ -117,6 +117,27 @@ func TestRecoveryDoesNotWaitForAGatewayThatDies(t *testing.T) {
 	})
 }
 
+// What a gateway has announced before it died is not brought back to life.
+func TestTheDeadAreNotRecovered(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		srv := natstest.Run(t)
+		a, b := newGateway(t, srv), newGateway(t, srv)
+		s := restarted(t, srv)
+		a.asked(bus.Partitions-1, 1)
+		room := bus.AnnouncedRoom{Room: lobby, Born: bus.Stamp{Epoch: 1, Version: 1}, Owner: "owner", Members: []bus.Member{{Client: "owner", Since: 1, Seq: 1}}}
+		ann := bus.Announce{Gateway: a.id, Seq: 1, Full: true, Last: true, Rooms: []bus.AnnouncedRoom{room}}
+		if err := a.nc.Publish(bus.AnnounceSubject(bus.Partition(lobby)), ann.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		a.kill()
+		time.Sleep(2 * time.Second) // it is given up
+		b.announceAll()
+		s.ready(t)
+		b.must(bus.NotExists, bus.Join, lobby, "guest")
+	})
+}
+
 func TestAnAnnouncementInParts(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
@@ -147,17 +168,22 @@ func TestAnAnnouncementInParts(t *testing.T) {
 			t.Errorf("correction of %d rooms: %+v", len(c.Rooms), c)
 		}
 		s.ready(t)
-		// A part without those before it.
-		lost := bus.Announce{Gateway: a.id, Seq: 7777, Part: 1, Last: true, Full: true}
-		a.mu.Lock()
-		a.parts[7777] = nil
-		a.mu.Unlock()
-		if err := a.nc.PublishRequest(bus.AnnounceSubject(0), bus.AnswerSubject(a.id, 7777), lost.Append(nil)); err != nil {
-			t.Fatal(err)
-		}
-		a.await("a correction", func() bool { return len(a.parts[7777]) == 1 })
-		if c := a.parts[7777][0]; !c.Retry || !c.Last {
-			t.Errorf("correction %+v", c)
+		// Parts without all of those before them.
+		for i, numbers := range [][]uint64{{1}, {0, 2}, {0, 1, 3}} {
+			seq := uint64(7000 + i)
+			a.mu.Lock()
+			a.parts[seq] = nil
+			a.mu.Unlock()
+			for _, n := range numbers {
+				part := bus.Announce{Gateway: a.id, Seq: seq, Part: n, Last: n == numbers[len(numbers)-1], Full: true}
+				if err := a.nc.PublishRequest(bus.AnnounceSubject(0), bus.AnswerSubject(a.id, seq), part.Append(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a.await("a correction", func() bool { return len(a.parts[seq]) == 1 })
+			if c := a.parts[seq][0]; !c.Retry || !c.Last {
+				t.Errorf("parts %d: correction %+v", numbers, c)
+			}
 		}
 	})
 }

@@ -128,7 +128,7 @@ func TestANATSRestartChangesNoOwner(t *testing.T) {
 		a := c.gateway()
 		a.populate(100)
 		before := c.epochs
-		for _, outage := range []time.Duration{0, time.Second, 4 * time.Second, 30 * time.Second} {
+		for _, outage := range []time.Duration{0, time.Second, 4 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second} {
 			c.stopNATS()
 			time.Sleep(outage)
 			c.startNATS()
@@ -353,10 +353,11 @@ func TestAReplacedOwnerIsNotConfirmed(t *testing.T) {
 		}
 		c.complete(2)
 		c.gateway()
-		reopen := c.instances[0].gate.shut()
+		c.instances[0].cut(true)
 		c.watch("takeover", func(served []int, idle int) bool { return idle == 0 && served[0] == 0 })
+		c.run(time.Second)
 		enable := c.disableJetStream()
-		reopen()
+		c.instances[0].cut(false)
 		c.run(5 * time.Second) // two owners would be seen
 		if served, _ := c.check(); served[0] != 0 {
 			t.Errorf("%d partitions are served by the one that was replaced", served[0])
