@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // server accepts connections, hands each to serve on a goroutine of its own, and finishes it when serve returns.
 type server struct {
 	*httptest.Server
-	wg sync.WaitGroup
+	wg sync.WaitGroup // what dial has asked for; the HTTP server does not wait for a hijacked connection's handler
 }
 
 func newServer(t testing.TB, o Options, serve func(*Conn)) *server {
@@ -33,12 +33,14 @@ func newServer(t testing.TB, o Options, serve func(*Conn)) *server {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Upgrade(w, r)
 		if err != nil {
+			s.wg.Done()
 			return
 		}
-		s.wg.Go(func() {
+		go func() {
+			defer s.wg.Done()
 			serve(c)
 			c.Finish()
-		})
+		}()
 	}))
 	t.Cleanup(func() {
 		s.Close()
@@ -49,6 +51,7 @@ func newServer(t testing.TB, o Options, serve func(*Conn)) *server {
 
 func (s *server) dial(t testing.TB) *websocket.Conn {
 	t.Helper()
+	s.wg.Add(1)
 	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
 	if err != nil {
 		t.Fatal(err)
