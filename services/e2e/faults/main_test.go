@@ -15,61 +15,19 @@ type J = labtest.J
 
 type conn = labtest.Conn
 
-func create(room string) J { return J{"event": "room-create", "room": room} }
-func join(room string) J   { return J{"event": "room-join", "room": room} }
-func leave(room string) J  { return J{"event": "room-leave", "room": room} }
+// The frames of the contract, by short names.
+var (
+	create, join, leave        = labtest.Create, labtest.Join, labtest.Leave
+	created, exists, notExists = labtest.Created, labtest.Exists, labtest.NotExists
+	left, kicked, joined       = labtest.Left, labtest.Kicked, labtest.Joined
+	clientJoined, clientLeft   = labtest.ClientJoined, labtest.ClientLeft
+	received, ask, meet        = labtest.Received, labtest.Ask, labtest.Meet
+)
 
-func signal(room string, target *conn, data any) J {
-	return J{"event": "signal-send", "room": room, "targetId": target.ID, "data": data}
-}
-
-func created(room string) J   { return J{"event": "room-created", "room": room} }
-func exists(room string) J    { return J{"event": "room-exists", "room": room} }
-func notExists(room string) J { return J{"event": "room-not-exists", "room": room} }
-func left(room string) J      { return J{"event": "room-left", "room": room, "kicked": false} }
-func kicked(room string) J    { return J{"event": "room-left", "room": room, "kicked": true} }
-
-func joined(room string, owner *conn, others ...*conn) J {
-	ids := []string{}
-	for _, o := range others {
-		ids = append(ids, o.ID)
-	}
-	return J{"event": "room-joined", "room": room, "ownerId": owner.ID, "clients": ids}
-}
-
-func clientJoined(room string, c *conn) J {
-	return J{"event": "client-joined", "room": room, "clientId": c.ID}
-}
-
-func clientLeft(room string, c *conn) J {
-	return J{"event": "client-left", "room": room, "clientId": c.ID}
-}
-
-func received(room string, sender *conn, data any) J {
-	return J{"event": "signal-receive", "room": room, "senderId": sender.ID, "data": data}
-}
+func signal(room string, target *conn, data any) J { return labtest.Signal(room, target.ID, data) }
 
 // unavailable is the answer of a gateway whose rooms service does not answer.
 var unavailable = J{"event": "error", "message": labtest.AnyText, "code": "unavailable"}
-
-func ask(t *testing.T, c *conn, command, answer J) {
-	t.Helper()
-	c.Emit(command)
-	c.Expect(answer)
-}
-
-// meet makes a room with the first client as its owner and lets the others join one after the other.
-func meet(t *testing.T, room string, members ...*conn) {
-	t.Helper()
-	ask(t, members[0], create(room), created(room))
-	for i, m := range members[1:] {
-		before := members[:i+1]
-		ask(t, m, join(room), joined(room, members[0], before...))
-		for _, b := range before {
-			b.Expect(clientJoined(room, m))
-		}
-	}
-}
 
 // stillThere checks that nobody was dropped and nothing was told meanwhile: each member, asked again, knows all others, and
 // that answer is the next frame that it gets. Members are in join order, the owner first.
