@@ -295,7 +295,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		"GATEWAY_MAX_MESSAGE":  "2MiB",
 		"GATEWAY_QUEUE_SIZE":   "300KiB",
 		"GATEWAY_QUEUE_FRAMES": "0",
-		"GATEWAY_PING_TIMEOUT": "0s",
+		"GATEWAY_PING_TIMEOUT": "5s", // not more than a command may wait
 	} {
 		if _, err := fromSettings(t, nats.URL(), map[string]string{name: value}); !errors.Is(err, conf.ErrInvalid) {
 			t.Errorf("%s=%s: %v", name, value, err)

@@ -27,7 +27,7 @@ type Config struct {
 	QueueFrames    int           `env:"GATEWAY_QUEUE_FRAMES" envDefault:"1024" desc:"messages that may wait to be sent to a client before it is closed as too slow"`
 	QueueSize      settings.Size `env:"GATEWAY_QUEUE_SIZE" envDefault:"4MiB" desc:"bytes that may wait to be sent to a client before it is closed as too slow"`
 	MaxPending     int           `env:"GATEWAY_MAX_PENDING" envDefault:"64" desc:"commands of a client that may wait for their answers before no more are read"`
-	CommandTimeout time.Duration `env:"GATEWAY_COMMAND_TIMEOUT" envDefault:"5s" desc:"how long a command may wait for the rooms service before it is answered with unavailable"`
+	CommandTimeout time.Duration `env:"GATEWAY_COMMAND_TIMEOUT" envDefault:"5s" desc:"how long a command may wait for the rooms service before it is answered with unavailable; less than GATEWAY_PING_TIMEOUT"`
 	DrainTimeout   time.Duration `env:"GATEWAY_DRAIN_TIMEOUT" envDefault:"10s" desc:"how long a stopping gateway waits for its clients to go"`
 }
 
@@ -59,6 +59,10 @@ func (c *Config) Validate() error {
 	}
 	if c.QueueFrames < 1 || c.MaxPending < 1 {
 		errs = append(errs, errors.New("GATEWAY_QUEUE_FRAMES and GATEWAY_MAX_PENDING must be at least 1"))
+	}
+	if c.CommandTimeout >= c.PingTimeout {
+		errs = append(errs, errors.New("GATEWAY_COMMAND_TIMEOUT must be less than GATEWAY_PING_TIMEOUT: "+
+			"a client with too many commands waiting is not read, and would be taken for dead"))
 	}
 	if c.QueueSize < 2*c.MaxMessage {
 		errs = append(errs, errors.New("GATEWAY_QUEUE_SIZE must be at least twice GATEWAY_MAX_MESSAGE"))

@@ -42,7 +42,7 @@ func TestSIGKILL_Rooms(t *testing.T) {
 
 // Commands that wait for the return are carried out by it, once.
 func TestSIGKILL_RoomsWhileCommandsWait(t *testing.T) {
-	s := labtest.Private(t, lab.Layout{Gateways: 2, GatewayEnv: []string{"GATEWAY_COMMAND_TIMEOUT=40s"}})
+	s := labtest.Private(t, lab.Layout{Gateways: 2, GatewayEnv: []string{"GATEWAY_COMMAND_TIMEOUT=40s", "GATEWAY_PING_TIMEOUT=60s"}})
 	room, fresh, a, b, c := s.Room(), s.Room(), s.ConnectAt(0), s.ConnectAt(1), s.ConnectAt(1)
 	meet(t, room, a, b)
 	must(t, s.Rooms.Kill())

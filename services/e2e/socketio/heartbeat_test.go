@@ -12,7 +12,8 @@ import (
 // they have nothing to say.
 func TestHeartbeats(t *testing.T) {
 	const interval, timeout = time.Second, 2 * time.Second
-	s := labtest.PrivateOneProcess(t, "GATEWAY_PING_INTERVAL="+interval.String(), "GATEWAY_PING_TIMEOUT="+timeout.String())
+	s := labtest.PrivateOneProcess(t, "GATEWAY_PING_INTERVAL="+interval.String(), "GATEWAY_PING_TIMEOUT="+timeout.String(),
+		"GATEWAY_COMMAND_TIMEOUT="+(timeout/2).String())
 	frozen, idle := newDriver(t), newDriver(t)
 	witness := labtest.Open(t, s.URLOf(0), nil)
 	room := s.Room()
