@@ -15,7 +15,7 @@ var events = []struct {
 	e             Event
 	object, array string
 }{
-	{&Welcome{"c", 1, 262144}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":262144}`, `["welcome","c",1,262144]`},
+	{&Welcome{"c", 1, 262144, nil}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":262144}`, `["welcome","c",1,262144]`},
 	{&RoomCreated{"r"}, `{"event":"room-created","room":"r"}`, `["room-created","r"]`},
 	{&RoomExists{"a\"\n👩"}, `{"event":"room-exists","room":"a\"\n👩"}`, `["room-exists","a\"\n👩"]`},
 	{&RoomJoined{"r", "o", []string{"a", "b"}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":["a","b"]}`, `["room-joined","r","o",["a","b"]]`},
@@ -27,7 +27,12 @@ var events = []struct {
 	{&TargetNotFound{"r", "t"}, `{"event":"target-not-found","room":"r","targetId":"t"}`, `["target-not-found","r","t"]`},
 	{&ClientJoined{"r", "c"}, `{"event":"client-joined","room":"r","clientId":"c"}`, `["client-joined","r","c"]`},
 	{&ClientLeft{"r", "c"}, `{"event":"client-left","room":"r","clientId":"c"}`, `["client-left","r","c"]`},
-	{&Error{"m", BadRequest}, `{"event":"error","message":"m","code":"bad-request"}`, `["error","m","bad-request"]`},
+	{&Welcome{"c", 1, 2, json.RawMessage(`[]`)}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"iceServers":[]}`, `["welcome","c",1,2,[]]`},
+	{&ICEServers{json.RawMessage(`[{"urls":["stun:x"]}]`), 7}, `{"event":"ice-servers","iceServers":[{"urls":["stun:x"]}],"expiresIn":7}`, `["ice-servers",[{"urls":["stun:x"]}],7]`},
+	{&TokenExpiring{60000}, `{"event":"token-expiring","expiresIn":60000}`, `["token-expiring",60000]`},
+	{&TokenRefreshed{0}, `{"event":"token-refreshed","expiresIn":0}`, `["token-refreshed",0]`},
+	{&Error{Message: "m", Code: BadRequest}, `{"event":"error","message":"m","code":"bad-request"}`, `["error","m","bad-request"]`},
+	{&Error{"m", RateLimited, 250}, `{"event":"error","message":"m","code":"rate-limited","retryAfter":250}`, `["error","m","rate-limited",250]`},
 }
 
 func TestEventsHaveTwoEncodings(t *testing.T) {
@@ -105,6 +110,8 @@ func TestCommands(t *testing.T) {
 		{`{"event":"room-join","room":"` + room256 + `"}`, `["room-join","` + room256 + `"]`, Command{Op: RoomJoin, Room: []byte(room256)}},
 		{` {"room":"\u0061\n","event":"room-leave","x":[]} `, ` [ "room-leave" , "a\n" , 7 ] `, Command{Op: RoomLeave, Room: []byte("a\n")}},
 		{`{"event":"signal-send","room":"r","targetId":"t","data":{ "a":1 }}`, `["signal-send","r","t",{ "a":1 }]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: []byte(`{ "a":1 }`)}},
+		{`{"event":"token-refresh","token":"a.b.c"}`, `["token-refresh","a.b.c"]`, Command{Op: TokenRefresh, Token: []byte("a.b.c")}},
+		{`{"event":"ice-servers"}`, `["ice-servers"]`, Command{Op: ICEServersGet}},
 		{`{"event":"signal-send","room":"r","targetId":"t"}`, `["signal-send","r","t"]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: null}},
 		{`{"event":"signal-send","room":"r","targetId":"t","data":null}`, `["signal-send","r","t",null]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: null}},
 	}
@@ -152,6 +159,9 @@ func TestBadCommandsAreRefusedWithTheirID(t *testing.T) {
 		{`{"event":"room-join","id":null,"room":"a"}`, ``},
 		{`{"event":"room-join","id":"` + strings.Repeat("x", 200) + `","room":"a"}`, ``},
 		{`{"event":"signal-send","id":1,"room":"r"}`, `1`},
+		{`{"event":"room-join","id":1,"token":"r"}`, `1`},
+		{`{"event":"token-refresh","id":1,"room":"r"}`, `1`},
+		{`{"event":"token-refresh","id":1,"token":"` + strings.Repeat("x", MaxTokenBytes+1) + `"}`, `1`},
 		{`{"event":"signal-send","id":1,"room":"r","targetId":""}`, `1`},
 		{`{"event":"signal-send","id":1,"room":"r","targetId":{}}`, `1`},
 		{`{"event":"signal-send","id":1,"room":"r","targetId":"` + strings.Repeat("x", 41) + `"}`, `1`},
@@ -200,6 +210,9 @@ func FuzzDecodeCommand(f *testing.F) {
 // checkCommand says what must hold of a command that was accepted: above all, that its data may be spliced into a frame.
 func checkCommand(t *testing.T, frame []byte, c *Command) {
 	t.Helper()
+	if c.Op == ICEServersGet || (c.Op == TokenRefresh && len(c.Token) > 0 && len(c.Token) <= MaxTokenBytes) {
+		return
+	}
 	if c.Op.String() == "" || len(c.Room) == 0 || len(c.Room) > MaxRoomBytes || !utf8.Valid(c.Room) {
 		t.Fatalf("%q gave %+v", frame, c)
 	}

@@ -47,6 +47,15 @@ const (
 	CloseSlowConsumer CloseCode = 4000
 	// CloseHeartbeat: the client answered no ping for the heartbeat's time.
 	CloseHeartbeat CloseCode = 4001
+	// CloseUnauthorized: the token is missing or not valid. Only browsers meet it: they cannot read the HTTP status 401 that
+	// others get.
+	CloseUnauthorized CloseCode = 4002
+	// CloseTokenExpired: the token's time has ended during the connection. Come back with another one.
+	CloseTokenExpired CloseCode = 4003
+	// CloseRateLimited: the client went on sending too much after it was told so.
+	CloseRateLimited CloseCode = 4004
+	// CloseIdle: the client sent no command for the time that it may be idle.
+	CloseIdle CloseCode = 4005
 )
 
 // Close describes one close code.
@@ -68,6 +77,10 @@ var Closes = []Close{
 	{CloseInternal, "internal error", true},
 	{CloseSlowConsumer, "slow consumer", true},
 	{CloseHeartbeat, "heartbeat timeout", true},
+	{CloseUnauthorized, "unauthorized", false},
+	{CloseTokenExpired, "token expired", true},
+	{CloseRateLimited, "rate limited", true},
+	{CloseIdle, "idle", false},
 }
 
 // Reason returns the text that goes with the code.

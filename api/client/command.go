@@ -16,6 +16,8 @@ const (
 	RoomJoin
 	RoomLeave
 	SignalSend
+	TokenRefresh
+	ICEServersGet
 )
 
 // Spec describes a command of the contract.
@@ -34,6 +36,8 @@ var Commands = []Spec{
 	{RoomJoin, RoomJoinName, []string{"room"}, []string{RoomJoinedName, RoomNotExistsName}},
 	{RoomLeave, RoomLeaveName, []string{"room"}, []string{RoomLeftName, NotInRoomName}},
 	{SignalSend, SignalSendName, []string{"room", "targetId", "data"}, []string{NotInRoomName, TargetNotFoundName}},
+	{TokenRefresh, TokenRefreshName, []string{"token"}, []string{TokenRefreshedName}},
+	{ICEServersGet, ICEServersName, nil, []string{ICEServersName}},
 }
 
 // String returns the command's name on the wire.
@@ -49,12 +53,14 @@ type Command struct {
 	Op Op
 	// ID is the native door's "id", raw JSON; nil if the command has none.
 	ID []byte
-	// Room is the room's name, unescaped, 1 to MaxRoomBytes.
+	// Room is the room's name, unescaped, 1 to MaxRoomBytes. TokenRefresh and ICEServersGet have none.
 	Room []byte
 	// TargetID is SignalSend's target, 1 to MaxClientIDBytes.
 	TargetID []byte
 	// Data is SignalSend's payload: valid JSON as the client wrote it, "null" where it wrote none.
 	Data []byte
+	// Token is TokenRefresh's, 1 to MaxTokenBytes.
+	Token []byte
 }
 
 var null = []byte("null")
@@ -64,7 +70,7 @@ var null = []byte("null")
 // is then set if the frame had a usable one, so that even an error finds its caller.
 func DecodeCommandObject(frame []byte, c *Command) error {
 	*c = Command{}
-	var name, room, target, data []byte
+	var name, room, target, data, token []byte
 	var twice, badID bool
 	set := func(field *[]byte, value []byte) {
 		twice = twice || *field != nil
@@ -84,6 +90,8 @@ func DecodeCommandObject(frame []byte, c *Command) error {
 			set(&target, value)
 		case "data":
 			set(&data, value)
+		case "token":
+			set(&token, value)
 		}
 		return nil
 	})
@@ -95,7 +103,7 @@ func DecodeCommandObject(frame []byte, c *Command) error {
 	case badID:
 		return bad("id must be a JSON string or number of at most 128 bytes")
 	}
-	return c.decode(name, room, target, data)
+	return c.decode(name, room, target, data, token)
 }
 
 // DecodeCommandArray reads a command from the arguments of a Socket.IO event, which must be UTF-8. Arguments beyond the
@@ -113,10 +121,10 @@ func DecodeCommandArray(args []byte, c *Command) (ok bool, err error) {
 	if err != nil || values[0] == nil || values[0][0] != '"' {
 		return false, bad("the event is not a JSON array that begins with its name")
 	}
-	return true, c.decode(values[0], values[1], values[2], values[3])
+	return true, c.decode(values[0], values[1], values[2], values[3], values[1])
 }
 
-func (c *Command) decode(name, room, target, data []byte) error {
+func (c *Command) decode(name, room, target, data, token []byte) error {
 	if name == nil {
 		return bad("event is missing")
 	}
@@ -133,6 +141,13 @@ func (c *Command) decode(name, room, target, data []byte) error {
 		c.Op = RoomLeave
 	case SignalSendName:
 		c.Op = SignalSend
+	case TokenRefreshName:
+		c.Op = TokenRefresh
+		c.Token, err = argument("token", token, MaxTokenBytes)
+		return err
+	case ICEServersName:
+		c.Op = ICEServersGet
+		return nil
 	default:
 		return bad("unknown event")
 	}
@@ -197,6 +212,13 @@ func (c *Command) AppendArray(dst []byte) []byte {
 }
 
 func (c *Command) args(w *writer) []byte {
+	switch c.Op {
+	case ICEServersGet:
+		return w.dst
+	case TokenRefresh:
+		w.next("token")
+		return jsonscan.AppendString(w.dst, c.Token)
+	}
 	w.next("room")
 	w.dst = jsonscan.AppendString(w.dst, c.Room)
 	if c.Op == SignalSend {

@@ -88,15 +88,27 @@ func (r *reader) lookup(name string) []byte {
 	return nil
 }
 
-// field decodes one field. A field that is missing is an error too: the contract has no optional ones.
+// field decodes one field. A field that is missing is an error too.
 func (r *reader) field(name string, decode func(value []byte) error) {
 	value := r.lookup(name)
+	if r.err == nil && value == nil {
+		r.err = fmt.Errorf("%q is missing", name)
+	}
+	r.decode(name, value, decode)
+}
+
+// option decodes a field that may be missing.
+func (r *reader) option(name string, decode func(value []byte) error) {
+	if value := r.lookup(name); value != nil {
+		r.decode(name, value, decode)
+	}
+}
+
+func (r *reader) decode(name string, value []byte, decode func(value []byte) error) {
 	if r.err != nil {
 		return
 	}
-	if value == nil {
-		r.err = fmt.Errorf("%q is missing", name)
-	} else if err := decode(value); err != nil {
+	if err := decode(value); err != nil {
 		r.err = fmt.Errorf("%q: %w", name, err)
 	}
 }
@@ -136,8 +148,22 @@ func (r *reader) uint(name string, v *uint64) {
 	})
 }
 
+func (r *reader) uintOpt(name string, v *uint64) {
+	r.option(name, func(value []byte) (err error) {
+		*v, err = jsonscan.Uint(value)
+		return err
+	})
+}
+
 func (r *reader) raw(name string, v *[]byte) {
 	r.field(name, func(value []byte) error {
+		*v = value
+		return nil
+	})
+}
+
+func (r *reader) rawOpt(name string, v *[]byte) {
+	r.option(name, func(value []byte) error {
 		*v = value
 		return nil
 	})

@@ -13,6 +13,9 @@ type visitor interface {
 	boolean(name string, v *bool)
 	uint(name string, v *uint64)
 	raw(name string, v *[]byte)
+	// uintOpt and rawOpt are for a last field that is left out when it is empty.
+	uintOpt(name string, v *uint64)
+	rawOpt(name string, v *[]byte)
 }
 
 // AppendObject appends e as the native door sends it: {"event":NAME,FIELDS}. A command's id, raw JSON, is repeated in
@@ -103,6 +106,18 @@ func (w *writer) boolean(name string, v *bool) {
 func (w *writer) uint(name string, v *uint64) {
 	w.next(name)
 	w.dst = strconv.AppendUint(w.dst, *v, 10)
+}
+
+func (w *writer) uintOpt(name string, v *uint64) {
+	if *v != 0 {
+		w.uint(name, v)
+	}
+}
+
+func (w *writer) rawOpt(name string, v *[]byte) {
+	if len(*v) != 0 {
+		w.raw(name, v)
+	}
 }
 
 func (w *writer) raw(name string, v *[]byte) {

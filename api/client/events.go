@@ -8,6 +8,9 @@ const (
 	RoomJoinName   = "room-join"
 	RoomLeaveName  = "room-leave"
 	SignalSendName = "signal-send"
+	// TokenRefreshName and ICEServersName are commands too; the latter is also the name of its answer.
+	TokenRefreshName = "token-refresh"
+	ICEServersName   = "ice-servers"
 
 	WelcomeName        = "welcome"
 	RoomCreatedName    = "room-created"
@@ -20,6 +23,8 @@ const (
 	TargetNotFoundName = "target-not-found"
 	ClientJoinedName   = "client-joined"
 	ClientLeftName     = "client-left"
+	TokenExpiringName  = "token-expiring" // #nosec G101 -- the name of an event
+	TokenRefreshedName = "token-refreshed"
 	ErrorName          = "error"
 )
 
@@ -37,6 +42,9 @@ type Welcome struct {
 	Protocol uint64
 	// MaxMessageBytes is the longest message that the server takes from the client.
 	MaxMessageBytes uint64
+	// ICEServers is a JSON array of RTCIceServer (WebRTC 1.0 section 4.2.4); nil if the gateway has none. The ICEServers event
+	// brings new ones before their credentials end.
+	ICEServers json.RawMessage
 }
 
 // RoomCreated answers RoomCreate: the caller is the room's owner and first member.
@@ -79,12 +87,29 @@ type ClientJoined struct{ Room, ClientID string }
 // ClientLeft tells a member that another one has left.
 type ClientLeft struct{ Room, ClientID string }
 
+// ICEServers answers the command of that name, and comes again by itself before the credentials end.
+type ICEServers struct {
+	// ICEServers is a JSON array of RTCIceServer (WebRTC 1.0 section 4.2.4).
+	ICEServers json.RawMessage
+	// ExpiresIn is the time in ms for which the credentials are good; 0 if they have no end.
+	ExpiresIn uint64
+}
+
+// TokenExpiring warns that the connection will be closed with CloseTokenExpired after ExpiresIn ms, unless TokenRefresh brings
+// another token.
+type TokenExpiring struct{ ExpiresIn uint64 }
+
+// TokenRefreshed answers TokenRefresh. ExpiresIn is the time in ms for which the new token is good; 0 if it has no end.
+type TokenRefreshed struct{ ExpiresIn uint64 }
+
 // Error answers a command that could not be carried out. The connection stays open.
 type Error struct {
 	// Message is for people.
 	Message string
 	// Code is for programs.
 	Code Code
+	// RetryAfter is the time in ms after which the same may work, for RateLimited; 0 if that is not known.
+	RetryAfter uint64
 }
 
 // Error makes an Error usable as a Go error.
@@ -115,6 +140,12 @@ func NewEvent(name string) Event {
 		return new(ClientJoined)
 	case ClientLeftName:
 		return new(ClientLeft)
+	case ICEServersName:
+		return new(ICEServers)
+	case TokenExpiringName:
+		return new(TokenExpiring)
+	case TokenRefreshedName:
+		return new(TokenRefreshed)
 	case ErrorName:
 		return new(Error)
 	}
@@ -124,7 +155,8 @@ func NewEvent(name string) Event {
 // EventNames lists every event, in the contract's order.
 var EventNames = []string{
 	WelcomeName, RoomCreatedName, RoomExistsName, RoomJoinedName, RoomNotExistsName, RoomLeftName, NotInRoomName,
-	SignalReceiveName, TargetNotFoundName, ClientJoinedName, ClientLeftName, ErrorName,
+	SignalReceiveName, TargetNotFoundName, ClientJoinedName, ClientLeftName, ICEServersName, TokenExpiringName,
+	TokenRefreshedName, ErrorName,
 }
 
 // The wire names of the events.
@@ -140,12 +172,16 @@ func (*SignalReceive) Name() string  { return SignalReceiveName }
 func (*TargetNotFound) Name() string { return TargetNotFoundName }
 func (*ClientJoined) Name() string   { return ClientJoinedName }
 func (*ClientLeft) Name() string     { return ClientLeftName }
+func (*ICEServers) Name() string     { return ICEServersName }
+func (*TokenExpiring) Name() string  { return TokenExpiringName }
+func (*TokenRefreshed) Name() string { return TokenRefreshedName }
 func (*Error) Name() string          { return ErrorName }
 
 func (e *Welcome) fields(v visitor) {
 	v.str("clientId", &e.ClientID)
 	v.uint("protocol", &e.Protocol)
 	v.uint("maxMessageBytes", &e.MaxMessageBytes)
+	v.rawOpt("iceServers", (*[]byte)(&e.ICEServers))
 }
 
 func (e *RoomCreated) fields(v visitor)   { v.str("room", &e.Room) }
@@ -185,7 +221,16 @@ func (e *ClientLeft) fields(v visitor) {
 	v.str("clientId", &e.ClientID)
 }
 
+func (e *ICEServers) fields(v visitor) {
+	v.raw("iceServers", (*[]byte)(&e.ICEServers))
+	v.uint("expiresIn", &e.ExpiresIn)
+}
+
+func (e *TokenExpiring) fields(v visitor)  { v.uint("expiresIn", &e.ExpiresIn) }
+func (e *TokenRefreshed) fields(v visitor) { v.uint("expiresIn", &e.ExpiresIn) }
+
 func (e *Error) fields(v visitor) {
 	v.str("message", &e.Message)
 	v.str("code", (*string)(&e.Code))
+	v.uintOpt("retryAfter", &e.RetryAfter)
 }

@@ -7,6 +7,10 @@ const Protocol = 1
 // Subprotocol is accepted where a native client offers it in Sec-WebSocket-Protocol (RFC 6455 section 1.9).
 const Subprotocol = "signalling.v1"
 
+// BearerPrefix begins the entry of Sec-WebSocket-Protocol that brings a token, which browsers cannot put anywhere else but
+// into the URL. It is never the subprotocol that is agreed on.
+const BearerPrefix = "bearer."
+
 const (
 	// MaxRoomBytes bounds a room's name, in bytes of UTF-8.
 	MaxRoomBytes = 256
@@ -14,6 +18,8 @@ const (
 	MaxClientIDBytes = 40
 	// MaxCommandIDBytes bounds the "id" of a command on the native door, as JSON text with its quotes.
 	MaxCommandIDBytes = 128
+	// MaxTokenBytes bounds a token, wherever it is given.
+	MaxTokenBytes = 8 << 10
 	// DefaultMaxMessageBytes is the largest message from a client unless the gateway is set otherwise. It is announced in
 	// the welcome. A longer one ends its connection with CloseTooBig.
 	DefaultMaxMessageBytes = 256 << 10

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	api "signalling/api/client"
@@ -15,19 +16,19 @@ import (
 // (the command may have been carried out nevertheless; its answer then only comes as an event), and the client's Err if the
 // connection ends.
 func (c *Client) Create(ctx context.Context, room string) error {
-	_, err := request[*RoomCreated](ctx, c, api.RoomCreate, room)
+	_, err := request[*RoomCreated](ctx, c, inRoom(api.RoomCreate, room))
 	return err
 }
 
 // Join makes the client a member of a room, or tells who is in it if the client is a member already. The answer names the
 // room's owner and the other members in the order in which they joined. Errors: ErrRoomNotExists, and as Create's.
 func (c *Client) Join(ctx context.Context, room string) (*RoomJoined, error) {
-	return request[*RoomJoined](ctx, c, api.RoomJoin, room)
+	return request[*RoomJoined](ctx, c, inRoom(api.RoomJoin, room))
 }
 
 // Leave ends the client's membership, and the room too if the client is its owner. Errors: ErrNotInRoom, and as Create's.
 func (c *Client) Leave(ctx context.Context, room string) error {
-	_, err := request[*RoomLeft](ctx, c, api.RoomLeave, room)
+	_, err := request[*RoomLeft](ctx, c, inRoom(api.RoomLeave, room))
 	return err
 }
 
@@ -46,6 +47,25 @@ func (c *Client) Signal(ctx context.Context, room, target string, data any) erro
 	return c.send(ctx, &api.Command{Op: api.SignalSend, Room: []byte(room), TargetID: []byte(target), Data: raw})
 }
 
+// RefreshToken puts another token of the same user in the place of the one that the client connected with, so that the
+// connection goes on after that one's end. It returns the time for which the new one is good, 0 if it has no end. An *Error
+// with code Unauthorized or Forbidden changes nothing.
+func (c *Client) RefreshToken(ctx context.Context, token string) (time.Duration, error) {
+	e, err := request[*TokenRefreshed](ctx, c, &api.Command{Op: api.TokenRefresh, Token: []byte(token)})
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(e.ExpiresIn) * time.Millisecond, nil // #nosec G115 -- from the server
+}
+
+// ICEServers asks for the ICE servers that the gateway is configured with, as a JSON array of RTCIceServer. The welcome brings
+// them too, and an ICEServers event new ones before their credentials end.
+func (c *Client) ICEServers(ctx context.Context) (*ICEServers, error) {
+	return request[*ICEServers](ctx, c, &api.Command{Op: api.ICEServersGet})
+}
+
+func inRoom(op api.Op, room string) *api.Command { return &api.Command{Op: op, Room: []byte(room)} }
+
 func encode(data any) (json.RawMessage, error) {
 	raw, ok := data.(json.RawMessage)
 	if !ok {
@@ -61,11 +81,11 @@ func encode(data any) (json.RawMessage, error) {
 }
 
 // request sends a command and waits for its answer, which is an A if all went well.
-func request[A Event](ctx context.Context, c *Client, op api.Op, room string) (none A, _ error) {
+func request[A Event](ctx context.Context, c *Client, cmd *api.Command) (none A, _ error) {
 	id, answer := c.expect()
 	defer c.forget(id)
-	cmd := api.Command{Op: op, ID: strconv.AppendUint(nil, id, 10), Room: []byte(room)}
-	if err := c.send(ctx, &cmd); err != nil {
+	cmd.ID = strconv.AppendUint(nil, id, 10)
+	if err := c.send(ctx, cmd); err != nil {
 		return none, err
 	}
 	e, err := c.await(ctx, answer)
@@ -78,7 +98,7 @@ func request[A Event](ctx context.Context, c *Client, op api.Op, room string) (n
 	if err := errorOf(e); err != nil {
 		return none, err
 	}
-	return none, fmt.Errorf("%w: %s answered by %T", ErrProtocol, op, e)
+	return none, fmt.Errorf("%w: %s answered by %T", ErrProtocol, cmd.Op, e)
 }
 
 // expect reserves an id for a command and the place for its answer.

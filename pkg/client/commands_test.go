@@ -52,6 +52,17 @@ func TestCommands(t *testing.T) {
 			`{"event":"not-in-room","id":1,"room":"a b"}`, leave, nil, client.ErrNotInRoom,
 		},
 		{
+			"token-refresh", `{"event":"token-refresh","id":1,"token":"a.b"}`,
+			`{"event":"token-refreshed","id":1,"expiresIn":90000}`,
+			func(ctx context.Context, c *client.Client) (any, error) { return c.RefreshToken(ctx, "a.b") }, 90 * time.Second, nil,
+		},
+		{
+			"ice-servers", `{"event":"ice-servers","id":1}`,
+			`{"event":"ice-servers","id":1,"iceServers":[{"urls":["stun:x"]}],"expiresIn":7}`,
+			func(ctx context.Context, c *client.Client) (any, error) { return c.ICEServers(ctx) },
+			&client.ICEServers{ICEServers: json.RawMessage(`[{"urls":["stun:x"]}]`), ExpiresIn: 7}, nil,
+		},
+		{
 			"error", `{"event":"room-join","id":1,"room":"a b"}`,
 			`{"event":"error","id":1,"message":"later","code":"unavailable"}`, join, (*client.RoomJoined)(nil), unavailable,
 		},

@@ -16,6 +16,8 @@ import (
 
 // Options change how Dial connects and how the client behaves. The zero value of each field means its default.
 type Options struct {
+	// Token says who the client is, where the server asks for it. It is sent as Authorization: Bearer.
+	Token string
 	// Header is sent with the handshake, for instance Origin, Cookie or Authorization.
 	Header http.Header
 	// TLS is used for wss URLs. Default: the system's roots.
@@ -94,7 +96,15 @@ func handshake(ctx context.Context, url string, o *Options) (*websocket.Conn, er
 		TLSClientConfig: o.TLS,
 		Subprotocols:    []string{api.Subprotocol},
 	}
-	ws, resp, err := d.DialContext(ctx, url, o.Header)
+	header := o.Header
+	if o.Token != "" {
+		header = header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		header.Set("Authorization", "Bearer "+o.Token)
+	}
+	ws, resp, err := d.DialContext(ctx, url, header)
 	if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
 		return nil, &HandshakeError{Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After")}
 	}

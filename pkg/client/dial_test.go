@@ -27,7 +27,7 @@ func TestDialWaitsForTheWelcome(t *testing.T) {
 			p.send(welcome)
 			p.drain()
 		})
-		opts.Header = http.Header{"Authorization": {"Bearer x"}}
+		opts.Token = "x"
 		c, err := client.Dial(soon(t), url, opts)
 		if err != nil {
 			t.Fatal(err)

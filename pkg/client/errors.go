@@ -67,6 +67,10 @@ const (
 	CloseInternal      = api.CloseInternal
 	CloseSlowConsumer  = api.CloseSlowConsumer
 	CloseHeartbeat     = api.CloseHeartbeat
+	CloseUnauthorized  = api.CloseUnauthorized
+	CloseTokenExpired  = api.CloseTokenExpired
+	CloseRateLimited   = api.CloseRateLimited
+	CloseIdle          = api.CloseIdle
 	// CloseAbnormal stands for an end without a close frame: the network failed, or the server died.
 	CloseAbnormal CloseCode = websocket.CloseAbnormalClosure
 )

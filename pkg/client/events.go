@@ -33,6 +33,12 @@ type (
 	ClientJoined = api.ClientJoined
 	// ClientLeft tells that a member has gone.
 	ClientLeft = api.ClientLeft
+	// ICEServers answers Client.ICEServers, and comes by itself before the credentials of the former ones end.
+	ICEServers = api.ICEServers
+	// TokenExpiring tells that the connection will be closed unless RefreshToken brings another token in time.
+	TokenExpiring = api.TokenExpiring
+	// TokenRefreshed answers RefreshToken.
+	TokenRefreshed = api.TokenRefreshed
 )
 
 // Message is one frame from the server.
@@ -42,7 +48,7 @@ type Message struct {
 	Event Event
 	// Name is the event's name on the wire.
 	Name string
-	// Answer says that it answers a Create, Join or Leave, which returned it too unless its context had ended. An *Error
+	// Answer says that it answers a command that waits for its answer, which returned it too unless its context had ended. An *Error
 	// that is no answer is about a signal.
 	Answer bool
 	// Raw is the frame's JSON text as it came. Event may share its memory: do not change it.

@@ -45,6 +45,7 @@ type Gateway struct {
 	clients net.Listener
 	http    *http.Server
 	admin   *admin.Server
+	release context.CancelFunc // ends what New has started beside the connection and the addresses
 }
 
 // New connects to the bus and binds the addresses. Errors that wrap settings.ErrInvalid need a person.
@@ -57,16 +58,36 @@ func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: GATEWAY_ORIGINS: %w", settings.ErrInvalid, err)
 	}
-	if err := g.connect(ctx, opts); err != nil {
-		return nil, err
-	}
-	g.native = door.NewNative(g.doorConfig(origins), g.hub)
-	g.sio = door.NewSocketIO(g.doorConfig(origins), cfg.Polling, g.hub)
-	if err := g.listen(opts.Root); err != nil {
-		g.nc.Close()
+	var life context.Context
+	life, g.release = context.WithCancel(context.WithoutCancel(ctx))
+	if err := g.open(ctx, life, opts, origins); err != nil {
+		g.release()
 		return nil, err
 	}
 	return g, nil
+}
+
+// open does what New does. life ends with the gateway.
+func (g *Gateway) open(ctx, life context.Context, opts Options, origins *door.Origins) error {
+	auth, err := g.cfg.Auth.auth(life, g.log)
+	if err != nil {
+		return err
+	}
+	if err := g.cfg.checkOpen(auth); err != nil {
+		return err
+	}
+	if err := g.connect(ctx, opts); err != nil {
+		return err
+	}
+	doors := g.doorConfig(origins)
+	doors.Auth = auth
+	g.native = door.NewNative(doors, g.hub)
+	g.sio = door.NewSocketIO(doors, g.cfg.Polling, g.hub)
+	if err := g.listen(opts.Root); err != nil {
+		g.nc.Close()
+		return err
+	}
+	return nil
 }
 
 func (g *Gateway) connect(ctx context.Context, opts Options) error {
@@ -170,6 +191,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 }
 
 func (g *Gateway) drain() {
+	defer g.release()
 	g.log.Info("draining", "clients", g.hub.Sessions())
 	g.admin.SetDraining()
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)

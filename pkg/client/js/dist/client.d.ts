@@ -62,6 +62,14 @@ export declare interface ClientEvents {
         senderId: string;
         data: unknown;
     };
+    /** The server has sent other ICE servers, because the credentials of the former ones end. */
+    "ice-servers": {
+        iceServers: RTCIceServer[];
+    };
+    /** The token ends in `expiresIn` ms, and with it the connection. If `token` is a function, the client renews it. */
+    "token-expiring": {
+        expiresIn: number;
+    };
     /** A refusal that no promise waited for any more. */
     error: SignallingError;
     /** Every message, as it travels. For inspectors. */
@@ -72,6 +80,8 @@ export declare interface ClientEvents {
 }
 
 export declare interface ClientOptions {
+    /** Says to the server who this client is. It is not part of the address, which logs may keep. */
+    token?: TokenSource;
     /** Whether to connect again when the connection is lost, and how patiently. Default: from 500 ms to 15 s, for ever. */
     reconnect?: boolean | Partial<Backoff>;
     /** How long, in ms, to try to get back into a room after a new connection. Default: 30,000. */
@@ -305,6 +315,8 @@ export declare class SignallingError extends Error {
     readonly code: FailureCode;
     /** The room it was about, if it was about one. */
     readonly room?: string | undefined;
+    /** For `rate-limited`: after how many ms the same may work, where that is known. */
+    readonly retryAfter?: number | undefined;
     readonly name = "SignallingError";
     constructor(
     /** For programs. */
@@ -312,8 +324,13 @@ export declare class SignallingError extends Error {
     /** For people. */
     message: string, 
     /** The room it was about, if it was about one. */
-    room?: string | undefined);
+    room?: string | undefined, 
+    /** For `rate-limited`: after how many ms the same may work, where that is known. */
+    retryAfter?: number | undefined);
 }
+
+/** A token. A function is asked before each connection, and when the server says that the present token ends. */
+declare type TokenSource = string | (() => string | Promise<string>);
 
 /** Takes a listener away again. Calling it twice does no harm. */
 export declare type Unsubscribe = () => void;

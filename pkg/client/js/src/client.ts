@@ -4,7 +4,7 @@ import { abortable, Emitter, type Unsubscribe } from "./emitter.js";
 import { passes, SignallingError } from "./errors.js";
 import { Link, type WebSocketConstructor } from "./link.js";
 import type { Address, ClientEvents, ClientOptions, ClientState, CommandOptions, Room } from "./options.js";
-import { type Frame, type Operation, PROTOCOL, reconnectAfter } from "./protocol.js";
+import { BEARER, type Frame, type Operation, PROTOCOL, reconnectAfter } from "./protocol.js";
 import { Rooms } from "./rooms.js";
 
 /** Bytes that may wait in the socket. Signals beyond that are refused. */
@@ -150,11 +150,15 @@ export class SignallingClient extends Emitter<ClientEvents> {
     const url = await this.#url();
     if (state() !== "connecting") return;
     if (url instanceof SignallingError) return this.#down(1006, url.message);
+    const token = await this.#token();
+    if (state() !== "connecting") return;
+    if (token instanceof SignallingError) return this.#down(1006, token.message);
+    const protocols = [...(this.#options.protocols ?? []), ...(token ? [BEARER + token] : [])];
     const make = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     if (!make) return this.#finish(1006, "there is no WebSocket here; give one in the options");
     let link: Link;
     try {
-      link = new Link(make, url, this.#options.protocols ?? [], {
+      link = new Link(make, url, protocols, {
         frame: (frame, text) => this.#receive(frame, text),
         end: (code, reason) => this.#down(code, reason),
       });
@@ -172,6 +176,25 @@ export class SignallingClient extends Emitter<ClientEvents> {
     } catch (error) {
       return new SignallingError("disconnected", `no address: ${error}`);
     }
+  }
+
+  async #token(): Promise<string | SignallingError> {
+    try {
+      const { token = "" } = this.#options;
+      return typeof token === "function" ? await token() : token;
+    } catch (error) {
+      return new SignallingError("disconnected", `no token: ${error}`);
+    }
+  }
+
+  /** The token ends: with another one the connection goes on. Without one it is closed, and made anew if that works. */
+  async #renew(): Promise<void> {
+    if (typeof this.#options.token !== "function") return;
+    const connection = this.#opened;
+    const token = await this.#token();
+    if (this.#state !== "open" || this.#opened !== connection) return;
+    if (token instanceof SignallingError) this.emit("error", token);
+    else this.#write(JSON.stringify({ event: "token-refresh", token }), '{"event":"token-refresh"}');
   }
 
   #welcome(frame: Frame): void {
@@ -328,9 +351,10 @@ export class SignallingClient extends Emitter<ClientEvents> {
     this.#link?.drop("no answer came in time");
   }
 
-  #write(text: string): void {
+  /** Inspectors are shown `shown` where the text holds a secret. */
+  #write(text: string, shown: string = text): void {
     this.#link?.send(text);
-    if (this.heard("frame")) this.emit("frame", { direction: "out", text });
+    if (this.heard("frame")) this.emit("frame", { direction: "out", text: shown });
   }
 
   // --- messages of the server
@@ -361,8 +385,17 @@ export class SignallingClient extends Emitter<ClientEvents> {
       case "not-in-room":
       case "target-not-found":
         return this.#refused(new SignallingError(frame.event, words[frame.event], room), frame.id);
+      case "ice-servers":
+        this.#iceServers = frame.iceServers;
+        return this.emit("ice-servers", { iceServers: this.iceServers });
+      case "token-expiring":
+        void this.#renew();
+        return this.emit("token-expiring", { expiresIn: frame.expiresIn ?? 0 });
       case "error":
-        return this.#refused(new SignallingError(frame.code ?? "internal", frame.message ?? "", frame.room), frame.id);
+        return this.#refused(
+          new SignallingError(frame.code ?? "internal", frame.message ?? "", frame.room, frame.retryAfter),
+          frame.id,
+        );
     }
   }
 

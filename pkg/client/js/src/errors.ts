@@ -29,6 +29,8 @@ export class SignallingError extends Error {
     message: string,
     /** The room it was about, if it was about one. */
     readonly room?: string,
+    /** For `rate-limited`: after how many ms the same may work, where that is known. */
+    readonly retryAfter?: number,
   ) {
     super(message);
   }

@@ -5,7 +5,12 @@ import type { WebSocketConstructor } from "./link.js";
 /** Where the server is. A function is asked before each connection, so that it can bring a fresh token. */
 export type Address = string | URL | (() => string | URL | Promise<string | URL>);
 
+/** A token. A function is asked before each connection, and when the server says that the present token ends. */
+export type TokenSource = string | (() => string | Promise<string>);
+
 export interface ClientOptions {
+  /** Says to the server who this client is. It is not part of the address, which logs may keep. */
+  token?: TokenSource;
   /** Whether to connect again when the connection is lost, and how patiently. Default: from 500 ms to 15 s, for ever. */
   reconnect?: boolean | Partial<Backoff>;
   /** How long, in ms, to try to get back into a room after a new connection. Default: 30,000. */
@@ -67,6 +72,10 @@ export interface ClientEvents {
   "client-left": { room: string; clientId: string };
   /** Another member's signal. */
   signal: { room: string; senderId: string; data: unknown };
+  /** The server has sent other ICE servers, because the credentials of the former ones end. */
+  "ice-servers": { iceServers: RTCIceServer[] };
+  /** The token ends in `expiresIn` ms, and with it the connection. If `token` is a function, the client renews it. */
+  "token-expiring": { expiresIn: number };
   /** A refusal that no promise waited for any more. */
   error: SignallingError;
   /** Every message, as it travels. For inspectors. */

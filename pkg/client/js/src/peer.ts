@@ -1,5 +1,5 @@
 import { pause } from "./backoff.js";
-import { passes } from "./errors.js";
+import { passes, type SignallingError } from "./errors.js";
 
 /** Bytes that may wait in a data channel. More is not sent. */
 const MAX_BUFFERED = 1 << 20;
@@ -210,7 +210,7 @@ export class Peer {
           // The present description holds the candidates too that were sent in vain before it.
           this.#send(type ? local!.toJSON() : data, attempt + 1);
         },
-        pause({ min: 500, max: 8000 }, attempt),
+        Math.max((error as SignallingError).retryAfter ?? 0, pause({ min: 500, max: 8000 }, attempt)),
       );
     });
   }

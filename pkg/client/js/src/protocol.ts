@@ -6,6 +6,9 @@ export const PROTOCOL = 1;
 /** Subprotocol that the client offers to the server (RFC 6455 section 1.9). */
 export const SUBPROTOCOL = "signalling.v1";
 
+/** Begins the subprotocol that brings a token: a browser can put it nowhere else but into the URL. */
+export const BEARER = "bearer.";
+
 /** What the server's `error` event says to programs. The list is closed. */
 export type ErrorCode =
   | "bad-request"
@@ -36,10 +39,12 @@ export interface Frame {
   protocol?: number;
   maxMessageBytes?: number;
   iceServers?: RTCIceServer[];
+  expiresIn?: number;
+  retryAfter?: number;
 }
 
 /** Close codes after which the server does not want the same client back. Any other end is the network's or passes. */
-const FINAL = new Set([1000, 1002, 1007, 1009]);
+const FINAL = new Set([1000, 1002, 1007, 1009, 4002, 4005]);
 
 /** Whether a client whose connection ended with this WebSocket close code should connect again. */
 export function reconnectAfter(closeCode: number): boolean {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"signalling/api/bus"
 	"signalling/api/client"
 	"signalling/pkg/wsock"
@@ -28,7 +30,9 @@ type Config struct {
 	CloseTimeout time.Duration
 	// Origins are the web pages that may connect.
 	Origins *Origins
-	Logger  *slog.Logger
+	// Auth says who may come in; nil lets everybody in.
+	Auth   *Auth
+	Logger *slog.Logger
 }
 
 // Native is the door for plain WebSockets, described in the api module's PROTOCOL.md.
@@ -62,12 +66,17 @@ func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "going away", http.StatusServiceUnavailable)
 		return
 	}
+	claims, refused := d.cfg.Auth.check(tokenOf(r))
+	if refused != nil {
+		d.refuse(w, r, refused)
+		return
+	}
 	ws, err := d.upgrader.Upgrade(w, r)
 	if err != nil {
 		d.wg.Done()
 		return
 	}
-	c := &native{door: d, ws: ws}
+	c := &native{door: d, ws: ws, guard: newGuard(&d.cfg, claims)}
 	c.session = d.hub.Connect(bus.NewClientID(), c)
 	d.cfg.Logger.Info("client connected", "client", c.session.ID(), "door", "native", "addr", r.RemoteAddr)
 	ws.OnIdle(c.session.Flush)
@@ -81,6 +90,30 @@ func (d *Native) enter() bool {
 		d.wg.Add(1)
 	}
 	return !d.closed
+}
+
+// refuse turns away who has no good token, before there is a client. A browser cannot read the HTTP status of a handshake
+// that fails: it gets a WebSocket that says the same and is closed.
+func (d *Native) refuse(w http.ResponseWriter, r *http.Request, e *client.Error) {
+	if r.Header.Get("Origin") == "" || !websocket.IsWebSocketUpgrade(r) {
+		defer d.wg.Done()
+		refuse(w, http.StatusUnauthorized, e)
+		return
+	}
+	ws, err := d.upgrader.Upgrade(w, r)
+	if err != nil {
+		d.wg.Done()
+		return
+	}
+	go func() {
+		defer d.wg.Done()
+		_ = ws.Queue(frame(e, nil)) // the queue is empty
+		ws.Close(int(client.CloseUnauthorized), client.CloseUnauthorized.Reason())
+		for err == nil {
+			_, _, err = ws.ReadMessage() // nothing but the end comes of it
+		}
+		ws.Finish()
+	}()
 }
 
 // Shut lets no more clients in.
@@ -98,6 +131,7 @@ type native struct {
 	door    *Native
 	ws      *wsock.Conn
 	session *hub.Session
+	guard   *guard
 
 	mu       sync.Mutex // guards the heartbeat
 	timer    *time.Timer
@@ -110,9 +144,11 @@ func (c *native) serve() {
 	defer c.door.wg.Done()
 	c.welcome()
 	c.startHeartbeat()
+	c.guard.begin(c.session, c)
 	err := c.read()
 	c.session.Flush()
 	c.session.End()
+	c.guard.end()
 	c.stopHeartbeat()
 	c.ws.Finish()
 	c.log(err)
@@ -133,14 +169,16 @@ func (c *native) read() error {
 			return err
 		}
 		if op != wsock.OpText {
-			c.session.Error(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"})
+			c.session.Answer(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"})
 			continue
 		}
 		if err := client.DecodeCommandObject(msg, &cmd); err != nil {
-			c.session.Error(cmd.ID, asError(err))
+			c.session.Answer(cmd.ID, asError(err))
 			continue
 		}
-		c.session.Handle(&cmd, cmd.ID)
+		if c.guard.admit(&cmd, cmd.ID) {
+			c.session.Handle(&cmd, cmd.ID)
+		}
 	}
 }
 

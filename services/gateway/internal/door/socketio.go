@@ -48,10 +48,19 @@ func (d *SocketIO) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.server.
 func (d *SocketIO) Shutdown(ctx context.Context) error { return d.server.Shutdown(ctx) }
 
 // Connect implements socketio.Handler.
-func (d *SocketIO) Connect(s *socketio.Session, _ json.RawMessage, r *http.Request) error {
-	c := &sioConn{door: d, s: s}
+func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Request) error {
+	text := tokenIn(auth)
+	if text == "" {
+		text = tokenOf(r)
+	}
+	claims, refused := d.cfg.Auth.check(text)
+	if refused != nil {
+		return connectError(refused)
+	}
+	c := &sioConn{door: d, s: s, guard: newGuard(&d.cfg, claims)}
 	s.SetData(c)
 	c.session = d.hub.Connect(s.ID(), c)
+	c.guard.begin(c.session, c)
 	// On a goroutine of its own, because a log call is deep: this one would keep the stack that it needs (8 KiB in place of
 	// 4) for as long as the client is connected.
 	var logged sync.WaitGroup
@@ -63,11 +72,17 @@ func (d *SocketIO) Connect(s *socketio.Session, _ json.RawMessage, r *http.Reque
 	return nil
 }
 
+// connectError is a refusal as a Socket.IO client sees it: err.message, and err.data.code for programs.
+func connectError(e *client.Error) error {
+	return &socketio.ConnectError{Message: e.Message, Data: client.AppendObject(nil, e, nil)}
+}
+
 // Disconnect implements socketio.Handler.
 func (d *SocketIO) Disconnect(s *socketio.Session, reason socketio.Reason) {
 	c := s.Data().(*sioConn)
 	c.session.Flush()
 	c.session.End()
+	c.guard.end()
 	d.cfg.Logger.Info("client disconnected", "client", s.ID(), "door", "socket.io", "reason", reason.String())
 }
 
@@ -90,10 +105,12 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 		err = withAttachments(cmd, payload, attachments)
 	}
 	if err != nil {
-		c.session.Error(ref, asError(err))
+		c.session.Answer(ref, asError(err))
 		return nil
 	}
-	c.session.Handle(cmd, ref)
+	if c.guard.admit(cmd, ref) {
+		c.session.Handle(cmd, ref)
+	}
 	return nil
 }
 
@@ -117,6 +134,7 @@ type sioConn struct {
 	door    *SocketIO
 	s       *socketio.Session
 	session *hub.Session
+	guard   *guard
 }
 
 // Deliver implements hub.Conn.

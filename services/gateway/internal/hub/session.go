@@ -42,6 +42,9 @@ func (h *Hub) Connect(id string, conn Conn) *Session {
 // ID is the client's id.
 func (s *Session) ID() string { return s.id }
 
+// Close closes the client's connection. The door then calls End.
+func (s *Session) Close(code client.CloseCode) { s.close(code) }
+
 // close closes the client's connection. A reader that is paced goes on, to find that out.
 func (s *Session) close(code client.CloseCode) {
 	s.conn.Close(code)
@@ -198,8 +201,8 @@ func (s *Session) pace(out *outbox) {
 	}
 }
 
-// Error answers a message that is no command.
-func (s *Session) Error(ref []byte, e *client.Error) {
+// Answer answers a message that is no command for the hub.
+func (s *Session) Answer(ref []byte, e client.Event) {
 	out := s.outbox()
 	out.answer(s, ref, e)
 	s.bound(out)
