@@ -71,8 +71,23 @@ test: ## run all tests under the race detector
 fuzz: ## run each fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
+# Flags: make bench BENCHFLAGS="-only commands,mesh"; all of them: BENCHFLAGS=-help
+BENCHFLAGS ?=
+
 .PHONY: bench
-bench: ## run all Go benchmarks
+bench: ## measure a short set of works and compare with the committed figures
+	$(call start,./services/e2e/cmd/bench) $(BENCHFLAGS)
+
+.PHONY: bench-compare
+bench-compare: ## measure the product beside the Node server, with ratios and bars
+	$(call start,./services/e2e/cmd/bench) -compare $(BENCHFLAGS)
+
+.PHONY: bench-page
+bench-page: ## measure all works beside the Node server and write services/e2e/bench/README.md's tables
+	$(call start,./services/e2e/cmd/bench) -compare -full -save $(BENCHFLAGS)
+
+.PHONY: gobench
+gobench: ## run all Go benchmarks
 	go test -run '^$$' -bench '$(BENCH)' -benchmem work
 
 # --- keep it tidy

@@ -10,4 +10,6 @@ require (
 
 require golang.org/x/sync v0.24.0
 
+require golang.org/x/sys v0.49.0
+
 replace signalling/api => ../../../api

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,26 +15,15 @@ type usage struct {
 	PSS int64
 }
 
-// clockTick is the unit of CPU time in /proc: 100 a second on every Linux that Go runs on.
-const clockTick = 10 * time.Millisecond
-
-// measure reads the processes' usage from /proc. Without processes it is zero.
+// measure asks the kernel for the processes' usage. Without processes it is zero.
 func measure(pids []int) (usage, error) {
 	var sum usage
 	for _, pid := range pids {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		cpu, err := cpuTime(pid)
 		if err != nil {
-			return sum, err
+			return sum, fmt.Errorf("CPU time of process %d: %w", pid, err)
 		}
-		// The second field is the name in brackets and may hold anything (proc(5)).
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		for _, i := range []int{11, 12} { // utime, stime
-			n, err := strconv.ParseInt(fields[i], 10, 64)
-			if err != nil {
-				return sum, err
-			}
-			sum.CPU += time.Duration(n) * clockTick
-		}
+		sum.CPU += cpu
 		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {
 			return sum, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,10 +103,13 @@ func relay(ctx context.Context, l *load) (r Result, err error) {
 
 // send lets each pair's first client send to its second until the time is over.
 func (l *load) send(ctx context.Context, peers []*peer, got func(i int) <-chan struct{}, began time.Time) error {
+	if l.rate > 0 {
+		return l.sendAtRate(ctx, peers, began)
+	}
 	pairs := len(peers) / 2
 	errs := make(chan error, pairs)
 	for i := range pairs {
-		go func() { errs <- l.sendPair(ctx, peers[2*i], peers[2*i+1], i, pairs, got(i), began) }()
+		go func() { errs <- l.sendPair(ctx, peers[2*i], peers[2*i+1], got(i), began) }()
 	}
 	var err error
 	for range pairs {
@@ -116,28 +120,40 @@ func (l *load) send(ctx context.Context, peers []*peer, got func(i int) <-chan s
 	return err
 }
 
-func (l *load) sendPair(ctx context.Context, from, to *peer, i, pairs int, got <-chan struct{}, began time.Time) error {
+// sendPair sends as fast as signals arrive.
+func (l *load) sendPair(ctx context.Context, from, to *peer, got <-chan struct{}, began time.Time) error {
 	c := client.Command{Op: client.SignalSend, Room: []byte(from.room), TargetID: []byte(to.id)}
 	end := began.Add(l.duration)
-	if l.rate == 0 {
-		for sent := 0; time.Now().Before(end) && ctx.Err() == nil; sent++ {
-			if sent >= window {
-				select {
-				case <-got:
-				case <-time.After(patience):
-					return fmt.Errorf("a signal did not arrive in %s", patience)
-				}
-			}
-			c.Data = payload(l.bytes, time.Now().UnixNano())
-			if err := from.send(&c); err != nil {
-				return err
+	for sent := 0; time.Now().Before(end) && ctx.Err() == nil; sent++ {
+		if sent >= window {
+			select {
+			case <-got:
+			case <-time.After(patience):
+				return fmt.Errorf("a signal did not arrive in %s", patience)
 			}
 		}
-		return ctx.Err()
+		c.Data = payload(l.bytes, time.Now().UnixNano())
+		if err := from.send(&c); err != nil {
+			return err
+		}
 	}
-	interval := time.Duration(int64(time.Second) * int64(pairs) / int64(l.rate))
-	for due := began.Add(interval * time.Duration(i) / time.Duration(pairs)); due.Before(end); due = due.Add(interval) {
-		sleep(ctx, time.Until(due))
+	return ctx.Err()
+}
+
+// sendAtRate lets the pairs send in turn. What is late counts from when it was due. One thread sends for all, because the
+// runtime's timers are up to a millisecond late, which would be added to every latency.
+func (l *load) sendAtRate(ctx context.Context, peers []*peer, began time.Time) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pairs, end := len(peers)/2, began.Add(l.duration)
+	for n := 0; ctx.Err() == nil; n++ {
+		due := began.Add(time.Duration(n) * time.Second / time.Duration(l.rate))
+		if !due.Before(end) {
+			return nil
+		}
+		doze(time.Until(due))
+		from, to := peers[2*(n%pairs)], peers[2*(n%pairs)+1]
+		c := client.Command{Op: client.SignalSend, Room: []byte(from.room), TargetID: []byte(to.id)}
 		c.Data = payload(l.bytes, due.UnixNano())
 		if err := from.send(&c); err != nil {
 			return err

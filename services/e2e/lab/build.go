@@ -17,6 +17,7 @@ const (
 	Rooms      = "rooms"
 	Gateway    = "gateway"
 	Standalone = "standalone"
+	Loadgen    = "loadgen"
 )
 
 // source says in which module's folder a program is built, and from which package.
@@ -25,6 +26,7 @@ var source = map[string]struct{ dir, pkg string }{
 	Rooms:      {"services/rooms", "./cmd/rooms"},
 	Gateway:    {"services/gateway", "./cmd/gateway"},
 	Standalone: {"services/standalone", "./cmd/standalone"},
+	Loadgen:    {"pkg/client/loadgen", "."},
 }
 
 // builder builds each program at most once.
@@ -48,7 +50,7 @@ func (b *builder) path(ctx context.Context, program string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("there is no program %q", program)
 	}
-	root, err := repository()
+	root, err := Repository()
 	if err != nil {
 		return "", err
 	}
@@ -69,8 +71,13 @@ func (b *builder) path(ctx context.Context, program string) (string, error) {
 	return path, nil
 }
 
-// repository is the folder of go.work, the working directory or one above it.
-func repository() (string, error) {
+// Path builds a program, unless that was done, and returns where it is.
+func (l *Lab) Path(ctx context.Context, program string) (string, error) {
+	return l.builder.path(ctx, program)
+}
+
+// Repository is the folder of go.work, the working directory or one above it.
+func Repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

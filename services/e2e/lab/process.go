@@ -278,3 +278,12 @@ func (p *Process) wait(ctx context.Context, r *run) error {
 		return fmt.Errorf("%s does not end: %w", p.Name, ctx.Err())
 	}
 }
+
+// PID is the process's id; an error if it never ran.
+func (p *Process) PID() (int, error) {
+	r, err := p.current()
+	if err != nil {
+		return 0, err
+	}
+	return r.cmd.Process.Pid, nil
+}
