@@ -115,6 +115,47 @@ func TestCorrectionKeepsTheJoinOrder(t *testing.T) {
 	})
 }
 
+// Who has left and come back unseen stands at another place than before. Clients know the order by what they are told, so
+// they are told of both.
+func TestCorrectionOfAMemberThatCameBack(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		carol, dave := stranger("carol"), stranger("dave")
+		r, alice, bob := pair(w)
+		for _, who := range []stranger{carol, dave} {
+			r.enters(who, "elsewhere")
+			alice.expect(clientJoined(lobby, who))
+			bob.expect(clientJoined(lobby, who))
+		}
+		resync := func() {
+			w.owner.send(bus.ResyncSubject, &bus.Resync{Partition: bus.Partition(lobby), Epoch: w.owner.epoch})
+			w.owner.correct(w.owner.expectAnnounce(lobby), r.as())
+		}
+		r.remove(carol)
+		r.add(carol, "elsewhere", 2)
+		resync()
+		for _, c := range []*client{alice, bob} {
+			c.expect(clientLeft(lobby, carol))
+			c.expect(clientJoined(lobby, carol))
+		}
+		r.remove(carol) // the last one comes back to where it was: there is no difference
+		r.add(carol, "elsewhere", 3)
+		resync()
+		w.quiet()
+		alice.expectNothing()
+		bob.expectNothing()
+		r.remove(carol)
+		r.add(stranger("erin"), "elsewhere", 4) // known after carol at first
+		r.add(carol, "elsewhere", 5)
+		resync()
+		for _, c := range []*client{alice, bob} {
+			c.expect(clientLeft(lobby, carol))
+			c.expect(clientJoined(lobby, stranger("erin")))
+			c.expect(clientJoined(lobby, carol))
+		}
+		w.quiet()
+	})
+}
+
 func TestCorrectionRetry(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {
 		r, alice, bob, a := broken(w, func(*room) {})

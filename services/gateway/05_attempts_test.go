@@ -86,6 +86,26 @@ func TestNoAnswerIsTriedAgain(t *testing.T) {
 	})
 }
 
+// An owner that asks to announce is another one, or was cut off: what it has not answered it may never have got.
+func TestNoAnswerIsTriedAgainWhenTheOwnerAsks(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		alice := w.connect()
+		alice.create(lobby)
+		c := w.owner.expectCommand(bus.Create, lobby, alice)
+		pass(50 * time.Millisecond)
+		w.owner.send(bus.ResyncSubject, &bus.Resync{Partition: bus.Partition(lobby), Epoch: w.owner.epoch})
+		w.owner.correct(w.owner.takeAnnounce())
+		again := w.owner.expectAgain(c)
+		within(t, "an attempt", again.at.Sub(c.at), 50*time.Millisecond, 60*time.Millisecond)
+		w.owner.send(bus.ResyncSubject, &bus.Resync{Partition: bus.Partition(lobby), Epoch: w.owner.epoch})
+		w.owner.correct(w.owner.takeAnnounce())
+		w.owner.result(again, bus.Exists) // it was under way
+		alice.expect(exists(lobby))
+		w.quiet()
+		w.holdsNothing()
+	})
+}
+
 func TestAnAnswerOfALowerEpochIsTriedAgain(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {
 		alice, bob := w.connect(), w.connect()

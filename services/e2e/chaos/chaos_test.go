@@ -31,7 +31,7 @@ func TestChaos(t *testing.T) {
 		if len(result.Violations) > 0 {
 			t.Errorf("seed %d: %d violations", round.Seed, len(result.Violations))
 		}
-		if result.Commands < 500 || len(result.Incidents) < 5 || result.Undecided > 2 {
+		if result.Commands < 500 || len(result.Incidents) < 5 {
 			t.Errorf("seed %d: this shows nothing", round.Seed)
 		}
 	}

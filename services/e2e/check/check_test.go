@@ -238,7 +238,10 @@ func TestRepaired(t *testing.T) {
 		"another order": {[]Seen{
 			member, event(&api.ClientJoined{Room: "r", ClientID: "y"}),
 			answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "y", "x"}}),
-		}, 1, 0},
+		}, 1, 1},
+		"an owner that lost its room": {[]Seen{
+			answer(&api.RoomCreated{Room: "r"}), event(&api.RoomLeft{Room: "r", Kicked: true}), answer(&api.RoomCreated{Room: "r"}),
+		}, 2, 0},
 		"another member": {[]Seen{
 			member, answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "y"}}),
 		}, 1, 1},

@@ -1,14 +1,13 @@
 package linear
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-const timeout = time.Minute
 
 func op(client string, kind Kind, result Result, call, end int) Op {
 	o := Op{Client: client, Kind: kind, Result: result, Call: time.Duration(call), Return: time.Duration(end)}
@@ -64,7 +63,7 @@ func TestCheck(t *testing.T) {
 		}, Possible},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Check(tt.ops, timeout); got != tt.want {
+			if got := Check(tt.ops); got != tt.want {
 				t.Errorf("it is %s, want %s", got, tt.want)
 			}
 		})
@@ -93,7 +92,7 @@ func random(rng *rand.Rand, n int) (ops []Op) {
 
 func TestTrueHistoriesArePossible(t *testing.T) {
 	for seed := range uint64(50) {
-		if got := Check(random(rand.New(rand.NewPCG(seed, 1)), 300), timeout); got != Possible {
+		if got := Check(random(rand.New(rand.NewPCG(seed, 1)), 300)); got != Possible {
 			t.Errorf("seed %d: it is %s", seed, got)
 		}
 	}
@@ -111,12 +110,12 @@ func TestFalseHistoriesAreImpossibleAndShortened(t *testing.T) {
 		case No:
 			ops[i].Result = OK
 		}
-		if Check(ops, timeout) != Impossible { // times that overlap can hide it
+		if Check(ops) != Impossible { // times that overlap can hide it
 			continue
 		}
 		found++
-		short := Shorten(ops, timeout)
-		if Check(short, timeout) != Impossible || len(short) > len(ops) {
+		short := Shorten(ops)
+		if Check(short) != Impossible || len(short) > len(ops) {
 			t.Errorf("seed %d: %d operations were shortened to %d", seed, len(ops), len(short))
 		}
 	}
@@ -131,7 +130,73 @@ func TestShorten(t *testing.T) {
 		op("a", Gone, OK, 20, 0), op("c", Absent, OK, 4, 50), op("d", Join, OK, 60, 70),
 	}
 	want := []Op{op("a", Create, OK, 1, 2), op("b", Join, Unknown, 3, 0), op("c", Create, OK, 5, 6)}
-	if diff := cmp.Diff(want, Shorten(ops, timeout)); diff != "" {
+	if diff := cmp.Diff(want, Shorten(ops)); diff != "" {
 		t.Errorf("shortened (-want +got):\n%s", diff)
+	}
+}
+
+// Check must decide as porcupine does, which tries orders.
+func TestCheckDecidesLikePorcupine(t *testing.T) {
+	verdicts := map[Verdict]int{}
+	for seed := range uint64(3000) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		ops := random(rng, 5+rng.IntN(25))
+		for range rng.IntN(3) { // what may make it impossible
+			spoil(rng, &ops[rng.IntN(len(ops))])
+		}
+		want := reference(ops, time.Minute)
+		if got := Check(ops); got != want {
+			t.Fatalf("seed %d: it is %s, porcupine says %s: %v", seed, got, want, ops)
+		}
+		verdicts[want]++
+	}
+	if verdicts[Possible] < 300 || verdicts[Impossible] < 300 || len(verdicts) > 2 {
+		t.Errorf("this shows nothing: %v", verdicts)
+	}
+}
+
+// spoil changes an operation into another one.
+func spoil(rng *rand.Rand, o *Op) {
+	switch rng.IntN(6) {
+	case 0:
+		o.Kind = []Kind{Create, Join, Leave, Gone}[rng.IntN(4)]
+	case 1:
+		o.Result = []Result{OK, No, Unknown}[rng.IntN(3)]
+	case 2:
+		o.Kind, o.Result = Leave, Either
+	case 3:
+		o.Kind, o.Result = Absent, OK
+	case 4:
+		o.Return = Forever
+		if o.Kind != Gone {
+			o.Result = Unknown
+		}
+	case 5:
+		o.Call += time.Duration(rng.IntN(40) - 20)
+		o.Return = max(o.Call+1, o.Return)
+	}
+	switch {
+	case o.Kind == Gone, o.Kind == Absent, o.Kind != Leave && o.Result == Either:
+		o.Result = OK
+	}
+	if o.Return == Forever && o.Kind != Gone {
+		o.Kind, o.Result = Leave, Unknown
+	}
+}
+
+// Very much at once is decided too: in a fault everybody waits.
+func TestCheckManyAtOnce(t *testing.T) {
+	ops := []Op{op("owner", Create, OK, 1, 2)}
+	for i := range 30 {
+		id := fmt.Sprint(i)
+		ops = append(ops, op(id, Join, OK, 10, 100+i), op(id, Create, No, 11, 100+i), op(id, Create, Unknown, 12, 0), op(id, Gone, OK, 12, 0))
+	}
+	ops = append(ops, op("owner", Leave, OK, 50, 90))
+	if got := Check(ops); got != Possible {
+		t.Errorf("it is %s", got)
+	}
+	ops = append(ops, op("1", Leave, OK, 300, 310), op("1", Leave, OK, 320, 330), op("1", Leave, OK, 340, 350))
+	if got := Check(ops); got != Impossible {
+		t.Errorf("it is %s, though one has left more often than it can have joined", got)
 	}
 }

@@ -56,8 +56,8 @@ func TestRule4_Storm(t *testing.T) {
 			t.Errorf("%d violations:\n%s", len(violations), strings.Join(violations, "\n"))
 		}
 		for room, ops := range storms.Linear(storm.NoExcuse) {
-			if verdict := linear.Check(ops, labtest.Patience); verdict != linear.Possible {
-				t.Errorf("room %q: what came of its commands is %s: %v", room, verdict, linear.Shorten(ops, labtest.Patience))
+			if verdict := linear.Check(ops); verdict != linear.Possible {
+				t.Errorf("room %q: what came of its commands is %s: %v", room, verdict, linear.Shorten(ops))
 			}
 		}
 		t.Logf("%d commands of %d connections; %d lives of rooms, %d stints, %d compared, %d unplaced",

@@ -223,7 +223,7 @@ func (r *replica) sweepHeld(now time.Time, out *outbox) {
 	r.settleHeldUntil(now.Add(-holdTime), out)
 }
 
-// onResync announces a partition, or all of them, because its owner asks.
+// onResync announces a partition, or all of them, because its owner asks. It may have missed commands too.
 func (h *Hub) onResync(data []byte, out *outbox) {
 	var m bus.Resync
 	if err := m.Decode(data); err != nil {
@@ -240,6 +240,7 @@ func (h *Hub) onResync(data []byte, out *outbox) {
 		p.mu.Lock()
 		if m.Partition < 0 || p.meet(m.Epoch) {
 			p.announce(now, out)
+			p.resend(now, out)
 		}
 		p.mu.Unlock()
 	}

@@ -195,16 +195,14 @@ func (r *replica) adopt(roster *bus.Roster, out *outbox) {
 func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 	r.advance(roster.Stamp)
 	r.owner = roster.Owner
-	truth := make(map[string]bool, len(roster.Members))
+	truth := make(map[string]uint64, len(roster.Members))
 	for i := range roster.Members {
-		truth[roster.Members[i].Client] = true
+		truth[roster.Members[i].Client] = roster.Members[i].Since
 	}
-	for i := 0; i < len(r.members); {
-		if id := r.members[i].Client; !truth[id] {
-			r.left(i, out)
-		} else {
-			i++
-		}
+	r.leftExcept(func(m *member) bool { _, there := truth[m.Client]; return there }, out)
+	if !r.begins(roster) {
+		// Some have left and come back, and stand where they do not stand for others.
+		r.leftExcept(func(m *member) bool { return truth[m.Client] == m.Since }, out)
 	}
 	for _, m := range roster.Members {
 		if known := r.find(m.Client); known == nil {
@@ -214,6 +212,34 @@ func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 		}
 	}
 	r.sortAs(roster)
+}
+
+// leftExcept removes the members that do not stay.
+func (r *replica) leftExcept(stays func(*member) bool, out *outbox) {
+	for i := 0; i < len(r.members); {
+		switch m := &r.members[i]; {
+		case stays(m):
+			i++
+		case m.session != nil:
+			r.p.announceSoon = true // should the owner still count it as a member
+			fallthrough
+		default:
+			r.left(i, out)
+		}
+	}
+}
+
+// begins says whether the members are the first ones of the roster, in its order.
+func (r *replica) begins(roster *bus.Roster) bool {
+	if len(r.members) > len(roster.Members) {
+		return false
+	}
+	for i := range r.members {
+		if r.members[i].Client != roster.Members[i].Client {
+			return false
+		}
+	}
+	return true
 }
 
 // sortAs brings the members into the roster's order.

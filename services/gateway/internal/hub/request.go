@@ -119,6 +119,15 @@ func (p *partition) sweepRequests(now time.Time, out *outbox) {
 	}
 }
 
+// resend repeats at once the requests that should have been answered by now, because their owner was cut off or is another.
+func (p *partition) resend(now time.Time, out *outbox) {
+	for _, q := range p.requests {
+		if !q.waiting && now.Sub(q.sentAt) >= firstRetry {
+			p.post(q, out)
+		}
+	}
+}
+
 // expire gives a request up. Whether it was applied is not known, so the owner is told what we have: a member that came in
 // by it is removed again.
 func (p *partition) expire(q *request, out *outbox) {
