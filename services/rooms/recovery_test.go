@@ -2,6 +2,7 @@ package rooms_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -217,5 +218,41 @@ func TestAHigherEpochStartsARecovery(t *testing.T) {
 			t.Errorf("correction %+v", c)
 		}
 		s.ready(t)
+	})
+}
+
+// What cannot have been counted is not counted on from: it would overflow.
+func TestANumberThatNobodyCanHaveMetIsNotBelieved(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		srv := natstest.Run(t)
+		s := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Server()})
+		a := newGateway(t, srv)
+		a.announcing()
+		s.ready(t)
+		a.must(bus.Done, bus.Create, lobby, "owner")
+		before, err := s.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		high := uint64(math.MaxUint64)
+		for _, m := range []bus.Announce{
+			{Epoch: high},
+			{Rooms: []bus.AnnouncedRoom{{Room: "r", Stamp: bus.Stamp{Epoch: 1, Version: high}}}},
+			{Rooms: []bus.AnnouncedRoom{{Room: "r", Born: bus.Stamp{Epoch: 1, Version: high}}}},
+			{Rooms: []bus.AnnouncedRoom{{Room: "r", Members: []bus.Member{{Client: "c", Since: high}}}}},
+		} {
+			m.Gateway, m.Seq, m.Full, m.Last = a.id, 1, true, true
+			if err := a.nc.PublishRequest(bus.AnnounceSubject(3), bus.AnswerSubject(a.id, 1), m.Append(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.must(bus.Exists, bus.Create, lobby, "other") // all were dealt with
+		after, err := s.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after.Malformed != before.Malformed+4 || after.Recoveries != before.Recoveries || after.Active != bus.Partitions {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
 	})
 }

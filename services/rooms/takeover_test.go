@@ -27,6 +27,28 @@ func TestALoneInstanceOwnsEverything(t *testing.T) {
 	})
 }
 
+// Who is asked whether it is ready must not say so while nobody serves: neither at first, nor after it was killed and its
+// ownerships are still in the bucket.
+func TestALoneInstanceIsReadyWhenItServes(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 2 {
+			i := c.start()
+			i.ready(t)
+			stats, err := i.Stats(t.Context())
+			if err != nil || stats.Active != bus.Partitions {
+				t.Errorf("it says that it is ready and serves %d partitions, %v", stats.Active, err)
+			}
+			i.cut(true)
+			i.stop()
+			if err := <-i.done; err != nil {
+				t.Error(err)
+			}
+			i.done <- nil
+		}
+	})
+}
+
 func TestInstancesShareThePartitions(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		c := newCluster(t)

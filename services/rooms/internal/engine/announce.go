@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,6 +14,10 @@ const (
 	maxParts = 256
 	// partsTimeout is how long the next part of an announcement may take.
 	partsTimeout = 5 * time.Second
+	// maxEpoch and maxVersion are more than any owner reaches by counting: a gateway that has met a higher one has not, and
+	// what counts on from there must not overflow.
+	maxEpoch   = 1 << 53
+	maxVersion = 1 << 62
 )
 
 // assembly is an announcement of which not all parts are here.
@@ -34,6 +39,10 @@ func (e *Engine) handleAnnounce(m *nats.Msg) {
 	}
 	number, _ := bus.PartitionOf(m.Subject)
 	p := e.partitions[number]
+	if p != nil && !believable(&a, p.epoch) {
+		e.malformed(m, errUnbelievable)
+		return
+	}
 	switch {
 	case p == nil || !e.serves(p):
 		e.announceLater(reply, 0)
@@ -43,6 +52,27 @@ func (e *Engine) handleAnnounce(m *nats.Msg) {
 	default:
 		e.take(p, &a, reply)
 	}
+}
+
+var errUnbelievable = errors.New("nobody can have met so high an epoch or version")
+
+// believable says whether an owner can have counted to the numbers of an announcement.
+func believable(a *bus.Announce, epoch uint64) bool {
+	if a.Epoch > max(epoch, maxEpoch) {
+		return false
+	}
+	for i := range a.Rooms {
+		r := &a.Rooms[i]
+		if r.Version > maxVersion || r.Born.Version > maxVersion {
+			return false
+		}
+		for k := range r.Members {
+			if r.Members[k].Since > maxVersion {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // challenge notes that somebody has met a higher epoch than ours: we may not be the owner any more.

@@ -160,7 +160,7 @@ func (k *KV) Connected() {
 // Disconnected is to be called when a connection to NATS has been lost. Any goroutine may.
 func (k *KV) Disconnected() { k.down.Store(true) }
 
-// Synced reports whether all records have been read since the start.
+// Synced reports whether, at some time since the start, all records were known and all partitions had owners that live.
 func (k *KV) Synced() bool { return k.synced.Load() }
 
 // Run owns partitions until ctx ends; then it releases them, so that others can claim them at once, and returns. The
@@ -326,6 +326,7 @@ func (k *KV) tick() {
 	}
 	k.claimFree()
 	k.shed()
+	k.noteSync()
 }
 
 // handle deals with one message.

@@ -18,8 +18,9 @@ type peer struct {
 	answered time.Time
 	// refused is when NATS first said that nobody listens to its pings, zero since it answered.
 	refused time.Time
-	// dead: whatever it owns can be claimed. leaving: it has said so itself.
-	dead, leaving bool
+	// spoke: it was heard at all, and is not only named by a record. dead: whatever it owns can be claimed. leaving: it has
+	// said so itself.
+	spoke, dead, leaving bool
 	// owns is how many partitions it owns.
 	owns int
 }
@@ -113,7 +114,7 @@ func (k *KV) peer(id string) *peer {
 
 // hear notes that an instance has spoken.
 func (k *KV) hear(p *peer) {
-	p.heard = k.now
+	p.heard, p.spoke = k.now, true
 	if p.dead && p.owns == 0 {
 		k.revive(p)
 	}

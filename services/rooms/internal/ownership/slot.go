@@ -162,7 +162,6 @@ func (k *KV) wasRead(s *slot, r *result) {
 	if !r.asked.Before(k.asOf) {
 		s.confirmed = k.now
 		s.doubt = s.doubt && s.epoch != 0 // ours is cleared up only by a write
-		k.noteSync()
 	}
 	if s.epoch != 0 {
 		s.due = k.now // it is still ours: try again what failed
@@ -210,7 +209,6 @@ func (k *KV) wrote(s *slot, r *result) {
 		s.due = k.now // what happened since may have ended it
 	} else {
 		s.doubt = false
-		k.noteSync()
 	}
 	k.grant(Grant{Partition: s.partition, Epoch: s.epoch, Until: s.until, Asked: r.asked})
 }
@@ -230,10 +228,14 @@ func (k *KV) grant(g Grant) {
 	}
 }
 
-// noteSync notes when all records are known since the last fresh start.
+// noteSync notes when all records are known since the last fresh start, and all partitions have an owner that lives.
 func (k *KV) noteSync() {
+	if k.synced.Load() {
+		return
+	}
 	for i := range k.slots {
-		if k.slots[i].doubt {
+		s := &k.slots[i]
+		if p := k.peers[s.Owner]; s.doubt || (s.epoch == 0 && (p == nil || p.dead || !p.spoke)) {
 			return
 		}
 	}
