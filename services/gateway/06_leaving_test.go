@@ -317,3 +317,40 @@ func TestTheLeaveOfAnEndedConnectionIsRepeated(t *testing.T) {
 		}
 	})
 }
+
+// A join that was sent twice can come late, into the next room of that name. A leave that ends it tells its client nothing
+// that it can have expected.
+func TestLeaveThatWorksInTheNextRoom(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r, alice, bob := pair(w)
+		bob.leave(lobby)
+		c := w.owner.expectCommand(bus.Leave, lobby, bob)
+		r.publish(r.end())
+		alice.expect(kicked(lobby))
+		bob.expect(kicked(lobby))
+		w.owner.result(c, bus.Done)
+		bob.expect(notIn(lobby))
+		w.quiet()
+		w.holdsNothing()
+	})
+}
+
+// A member of this gateway that nobody here waits for is not here: the owner is told at once.
+func TestAMemberOfThisGatewayThatIsNotHere(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r, alice, bob := pair(w)
+		ghost := stranger("ghost")
+		r.enters(ghost, w.hub.ID())
+		alice.expect(clientJoined(lobby, ghost))
+		bob.expect(clientJoined(lobby, ghost))
+		a := w.owner.expectAnnounce(lobby)
+		if m := a.members(lobby); len(m) != 2 {
+			t.Errorf("announced %v", m)
+		}
+		r.publish(r.remove(ghost))
+		w.owner.correct(a, r.same())
+		alice.expect(clientLeft(lobby, ghost))
+		bob.expect(clientLeft(lobby, ghost))
+		w.quiet()
+	})
+}

@@ -154,20 +154,6 @@ func isChange(s Seen) bool {
 	return false
 }
 
-func roomOf(e api.Event) string {
-	switch e := e.(type) {
-	case *api.ClientJoined:
-		return e.Room
-	case *api.ClientLeft:
-		return e.Room
-	case *api.RoomLeft:
-		return e.Room
-	case *api.RoomJoined:
-		return e.Room
-	}
-	return ""
-}
-
 func changeRoster(rng *rand.Rand, seen []Seen, atLeast int, change func([]string) []string) ([]Seen, bool) {
 	i, ok := pick(rng, seen, func(s Seen) bool {
 		e, ok := s.Event.(*api.RoomJoined)

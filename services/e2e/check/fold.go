@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	api "signalling/api/client"
@@ -98,7 +99,8 @@ func Fold(h History, mode Mode) (stints []*Stint, violations []string) {
 	f := folder{client: h.Client, mode: mode, open: map[string]*Stint{}, signals: map[string]uint64{}}
 	for i, seen := range h.Seen {
 		if problem := f.step(seen); problem != "" {
-			violations = append(violations, fmt.Sprintf("%s, event %d (%s): %s", h.Client, i, describe(seen.Event), problem))
+			violations = append(violations, fmt.Sprintf("%s, event %d (%s): %s%s",
+				h.Client, i, describe(seen.Event), problem, before(h.Seen[:i], seen.Event)))
 		}
 	}
 	for _, s := range f.stints {
@@ -107,6 +109,46 @@ func Fold(h History, mode Mode) (stints []*Stint, violations []string) {
 		}
 	}
 	return f.stints, violations
+}
+
+// shown is how much of what a client saw before a violation is told with it.
+const shown = 12
+
+// before tells what a client saw last of an event's room before it.
+func before(seen []Seen, e api.Event) string {
+	room, lines := roomOf(e), []string{}
+	for i := len(seen) - 1; i >= 0 && len(lines) < shown; i-- {
+		_, isSignal := seen[i].Event.(*api.SignalReceive)
+		if roomOf(seen[i].Event) == room && !isSignal {
+			lines = append(lines, fmt.Sprintf("\n    %d, at %.3f s: %s", i, seen[i].At.Seconds(), describe(seen[i].Event)))
+		}
+	}
+	slices.Reverse(lines)
+	return strings.Join(lines, "")
+}
+
+func roomOf(e api.Event) string {
+	switch e := e.(type) {
+	case *api.RoomCreated:
+		return e.Room
+	case *api.RoomExists:
+		return e.Room
+	case *api.RoomJoined:
+		return e.Room
+	case *api.RoomNotExists:
+		return e.Room
+	case *api.RoomLeft:
+		return e.Room
+	case *api.NotInRoom:
+		return e.Room
+	case *api.ClientJoined:
+		return e.Room
+	case *api.ClientLeft:
+		return e.Room
+	case *api.SignalReceive:
+		return e.Room
+	}
+	return ""
 }
 
 func describe(e api.Event) string { return string(api.AppendObject(nil, e, nil)) }

@@ -217,13 +217,9 @@ func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 // leftExcept removes the members that do not stay.
 func (r *replica) leftExcept(stays func(*member) bool, out *outbox) {
 	for i := 0; i < len(r.members); {
-		switch m := &r.members[i]; {
-		case stays(m):
+		if stays(&r.members[i]) {
 			i++
-		case m.session != nil:
-			r.p.announceSoon = true // should the owner still count it as a member
-			fallthrough
-		default:
+		} else {
 			r.left(i, out)
 		}
 	}
@@ -254,8 +250,12 @@ func (r *replica) sortAs(roster *bus.Roster) {
 	}
 }
 
-// joined adds a member and tells the others.
+// joined adds a member and tells the others. One of this gateway that nobody here waits for came in by a join that was given
+// up or repeated; the owner is told that it is not here.
 func (r *replica) joined(m bus.Member, out *outbox) {
+	if m.Gateway == r.p.h.id && r.p.requests[m.Seq] == nil {
+		r.p.announceSoon = true
+	}
 	r.tell(&client.ClientJoined{Room: r.name, ClientID: m.Client}, out)
 	r.add(m)
 }

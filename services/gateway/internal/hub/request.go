@@ -283,15 +283,20 @@ func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
 	p.finish(q, &client.RoomLeft{Room: room, Kicked: true}, out)
 }
 
-// onLeft ends a leave that has worked.
+// onLeft ends a leave that has worked. Who has been told meanwhile that the room was closed, has not left anything by it: it
+// can have been in the next room of that name only by an old join that came late.
 func (p *partition) onLeft(q *request, out *outbox) {
+	var e client.Event = &client.RoomLeft{Room: q.r.name}
 	if q.session != nil {
-		if m := q.r.local(q.session); m != nil { // its event was missed
+		switch m := q.r.local(q.session); {
+		case m != nil: // its event was missed
 			q.r.detach(m)
 			q.r.repair(out)
+		case !q.applied:
+			e = &client.NotInRoom{Room: q.r.name}
 		}
 	}
-	p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
+	p.finish(q, e, out)
 }
 
 // onNotIn ends a leave of a client that was not in the room. Either an earlier attempt has removed it, or the room had
