@@ -135,7 +135,7 @@ generate: ## run go generate everywhere
 
 .PHONY: settings
 settings: ## rewrite the tables of settings in the documentation
-	UPDATE_SETTINGS=1 go test -count=1 -run 'Settings' work
+	UPDATE_SETTINGS=1 go test -count=1 -run 'Settings|MetricsOfBothServices' work
 
 .PHONY: tidy
 tidy: ## tidy every go.mod

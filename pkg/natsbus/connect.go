@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -47,6 +48,9 @@ type Options struct {
 	// Config.URL is not used. See [Embedded.Server].
 	InProcess nats.InProcessConnProvider
 
+	// Metrics, if set, counts what happens to the connection.
+	Metrics *Metrics
+
 	// OnConnect is called once, when the first connection stands.
 	OnConnect func()
 
@@ -80,6 +84,9 @@ func Connect(ctx context.Context, cfg Config, opts Options) (*nats.Conn, error) 
 	if log == nil {
 		log = slog.Default()
 	}
+	if opts.Metrics == nil {
+		opts.Metrics = NewMetrics(prometheus.NewRegistry(), "")
+	}
 	d := &dialer{ctx: ctx}
 	natsOpts, err := buildOptions(cfg, opts, log, d)
 	if err != nil {
@@ -97,6 +104,7 @@ func Connect(ctx context.Context, cfg Config, opts Options) (*nats.Conn, error) 
 		nc.Close()
 		return nil, err
 	}
+	opts.Metrics.nc.Store(nc)
 	return nc, nil
 }
 

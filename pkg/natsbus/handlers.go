@@ -17,6 +17,7 @@ const retryLogInterval = 10 * time.Second
 func handlers(opts Options, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.ConnectHandler(func(nc *nats.Conn) {
+			opts.Metrics.connects.Inc()
 			log.Info("connected to NATS", opts.serverAttrs(nc)...)
 			call(opts.OnConnect)
 		}),
@@ -24,30 +25,34 @@ func handlers(opts Options, log *slog.Logger) []nats.Option {
 			if nc.IsClosed() {
 				log.Debug("NATS connection closed")
 			} else {
+				opts.Metrics.disconnects.Inc()
 				log.Warn("lost the connection to NATS, reconnecting", "error", err)
 			}
 			call(opts.OnDisconnect)
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
+			opts.Metrics.connects.Inc()
 			log.Info("reconnected to NATS", opts.serverAttrs(nc)...)
 			call(opts.OnReconnect)
 		}),
-		nats.ReconnectErrHandler(retryLogger(log)),
+		nats.ReconnectErrHandler(retryLogger(opts.Metrics, log)),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) {
 			log.Info("the NATS server is about to stop", opts.serverAttrs(nc)...)
 		}),
-		nats.ErrorHandler(errorHandler(opts.OnSlowConsumer, log)),
+		nats.ErrorHandler(errorHandler(opts.Metrics, opts.OnSlowConsumer, log)),
 	}
 }
 
 // errorHandler logs what went wrong outside of any call of ours. Permission
 // violations are errors because only a person can put them right.
-func errorHandler(onSlow func(), log *slog.Logger) nats.ErrHandler {
+func errorHandler(metrics *Metrics, onSlow func(), log *slog.Logger) nats.ErrHandler {
 	return func(_ *nats.Conn, sub *nats.Subscription, err error) {
 		if !errors.Is(err, nats.ErrSlowConsumer) {
+			metrics.errors.Inc()
 			log.Error("NATS reported an error", subjectAttrs(sub, "error", err)...)
 			return
 		}
+		metrics.slow.Inc()
 		attrs := subjectAttrs(sub)
 		if sub != nil {
 			if dropped, err := sub.Dropped(); err == nil {
@@ -61,9 +66,10 @@ func errorHandler(onSlow func(), log *slog.Logger) nats.ErrHandler {
 
 // retryLogger says that attempts to connect fail without filling the log. Its
 // state needs no lock, since callbacks do not overlap.
-func retryLogger(log *slog.Logger) nats.ConnErrHandler {
+func retryLogger(metrics *Metrics, log *slog.Logger) nats.ConnErrHandler {
 	var last time.Time
 	return func(_ *nats.Conn, err error) {
+		metrics.failures.Inc()
 		const message = "cannot reach NATS, retrying"
 		if now := time.Now(); last.IsZero() || now.Sub(last) >= retryLogInterval {
 			last = now

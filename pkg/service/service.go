@@ -77,7 +77,7 @@ func (p Program) main(ctx context.Context, args []string, environ map[string]str
 	}
 	log := logCfg.New(stderr)
 	slog.SetDefault(log)
-	log.Info("starting", "program", p.Name, "version", version())
+	log.Info("starting", "program", p.Name, "version", Version())
 	switch err := p.Run(ctx, log); {
 	case err == nil, ctx.Err() != nil && errors.Is(err, context.Canceled):
 		log.Info("ended", "program", p.Name)
@@ -99,7 +99,7 @@ func (p Program) argument(args []string, stdout, stderr io.Writer) int {
 	case "-h", "-help", "--help", "help":
 		err = p.help(stdout)
 	case "-version", "--version", "version":
-		_, err = fmt.Fprintln(stdout, p.Name, version())
+		_, err = fmt.Fprintln(stdout, p.Name, Version())
 	default:
 		p.complain(stderr, fmt.Errorf("unknown argument %q: settings are environment variables, see --help", args[0]))
 		return ExitConfig

@@ -2,9 +2,9 @@ package service
 
 import "runtime/debug"
 
-// version tells what was built: the module's version where there is one, and
+// Version tells what was built: the module's version where there is one, and
 // otherwise the commit, with a + if files were changed since.
-func version() string {
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -119,6 +119,22 @@ func (s *Session) Flush() {
 	}
 }
 
+// Pending is how many packets and bytes wait to be sent.
+func (s *Session) Pending() (packets, bytes int) {
+	if conn := s.out.Load(); conn != nil {
+		return conn.Pending()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.conn != nil:
+		return s.conn.Pending()
+	case s.poll != nil:
+		return len(s.poll.queue), s.poll.bytes
+	}
+	return 0, 0
+}
+
 // Ack answers the event that came with id: jsonArray holds the arguments for the client's callback. It is Send of NewAck,
 // and does nothing when no acknowledgement was wanted.
 func (s *Session) Ack(id AckID, jsonArray []byte, attachments ...[]byte) error {

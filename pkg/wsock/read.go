@@ -15,6 +15,8 @@ import (
 type CloseError struct {
 	Code   int
 	Reason string
+	// ByPeer: the peer began.
+	ByPeer bool
 }
 
 func (e *CloseError) Error() string { return "websocket closed: " + e.Reason }
@@ -98,7 +100,7 @@ func (c *Conn) readError(err error) error {
 		return cause
 	}
 	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
-		return &CloseError{Code: closed.Code, Reason: closed.Text}
+		return &CloseError{Code: closed.Code, Reason: closed.Text, ByPeer: true}
 	}
 	return err
 }

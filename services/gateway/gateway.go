@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/client"
 	"signalling/pkg/admin"
 	"signalling/pkg/client/js"
+	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
 	"signalling/services/gateway/internal/demo"
@@ -32,12 +34,17 @@ type Options struct {
 	InProcess nats.InProcessConnProvider
 	// Root, if set, answers requests for everything but the doors and the browser SDK, in place of the demo page.
 	Root http.Handler
+	// Metrics is where the gateway's metrics go, and what its admin server shows. Nil means a registry of its own. Two
+	// gateways cannot share one.
+	Metrics *prometheus.Registry
 }
 
 // Gateway is one gateway. Make it with New, then call Run once.
 type Gateway struct {
 	cfg     Config
 	log     *slog.Logger
+	metrics *prometheus.Registry
+	doors   *door.Metrics
 	nc      *nats.Conn
 	hub     *hub.Hub
 	native  *door.Native
@@ -50,10 +57,14 @@ type Gateway struct {
 
 // New connects to the bus and binds the addresses. Errors that wrap settings.ErrInvalid need a person.
 func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, log: opts.Logger}
+	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics}
 	if g.log == nil {
 		g.log = slog.Default()
 	}
+	if g.metrics == nil {
+		g.metrics = metrics.NewRegistry()
+	}
+	g.doors = door.NewMetrics(g.metrics)
 	origins, err := door.NewOrigins(cfg.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("%w: GATEWAY_ORIGINS: %w", settings.ErrInvalid, err)
@@ -99,7 +110,7 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 	}
 	nc, err := natsbus.Connect(ctx, g.cfg.NATS, natsbus.Options{
 		Name: "gateway", Logger: g.log, InboxPrefix: "_INBOX_gw", InProcess: opts.InProcess,
-		OnReconnect: lost, OnSlowConsumer: lost,
+		OnReconnect: lost, OnSlowConsumer: lost, Metrics: natsbus.NewMetrics(g.metrics, "gateway"),
 	})
 	if err != nil {
 		return err
@@ -108,7 +119,11 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 	g.hub, err = hub.New(hub.Config{
 		CommandTimeout: g.cfg.CommandTimeout, AttemptTimeout: attemptTimeout,
 		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending,
+		Metrics: hub.NewMetrics(g.metrics),
 	}, nc, g.log)
+	if err == nil {
+		err = g.hub.Register(g.metrics)
+	}
 	if err != nil {
 		nc.Close()
 		return err
@@ -128,6 +143,7 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 		CloseTimeout:    min(closeTimeout, g.cfg.DrainTimeout),
 		Origins:         origins,
 		Logger:          g.log,
+		Metrics:         g.doors,
 	}
 }
 
@@ -139,9 +155,10 @@ func (g *Gateway) listen(root http.Handler) (err error) {
 		return errors.Join(fmt.Errorf("gateway: GATEWAY_ADMIN_LISTEN: %w", err), g.clients.Close())
 	}
 	g.admin.AddCheck("nats", func(context.Context) error { return natsbus.Ready(g.nc) })
+	g.admin.Handle("GET /metrics", metrics.Handler(g.metrics))
 	mux := http.NewServeMux()
-	mux.Handle("GET /ws", g.native)
-	mux.Handle("/socket.io/", g.sio)
+	mux.Handle("GET /ws", g.doors.Native(g.native))
+	mux.Handle("/socket.io/", g.doors.SocketIO(g.sio))
 	g.handlePages(mux, root)
 	g.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes,

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
 	"signalling/pkg/admin"
+	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
 	"signalling/services/rooms/internal/engine"
@@ -35,6 +37,9 @@ type Options struct {
 	Fresh bool
 	// NoAdmin leaves the admin server out; the program around has its own and asks Ready.
 	NoAdmin bool
+	// Metrics is where the service's metrics go, and what its admin server shows. Nil means a registry of its own. Two
+	// instances cannot share one.
+	Metrics *prometheus.Registry
 }
 
 // Service is one instance of the rooms service. Make one with New.
@@ -46,6 +51,8 @@ type Service struct {
 	engine   *engine.Engine
 	kv       *ownership.KV // nil if ownership is static
 	nc       atomic.Pointer[nats.Conn]
+
+	natsMetrics *natsbus.Metrics
 }
 
 // ErrBucket is wrapped by what Run returns if the bucket of owners is not one in which ownership is safe.
@@ -60,7 +67,10 @@ func New(cfg Config, opts Options) (*Service, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, opts: opts, instance: bus.NewID()}
+	if opts.Metrics == nil {
+		opts.Metrics = metrics.NewRegistry()
+	}
+	s := &Service{cfg: cfg, opts: opts, instance: bus.NewID(), natsMetrics: natsbus.NewMetrics(opts.Metrics, "rooms")}
 	s.log = opts.Logger.With("instance", s.instance)
 	s.engine = engine.New(engine.Options{
 		Instance:       s.instance,
@@ -71,7 +81,11 @@ func New(cfg Config, opts Options) (*Service, error) {
 		GatewayTimeout: cfg.GatewayTimeout,
 		RecoveryWindow: cfg.RecoveryWindow,
 		Settle:         cfg.Settle,
+		Metrics:        engine.NewMetrics(opts.Metrics),
 	})
+	if err := s.engine.Register(opts.Metrics); err != nil {
+		return nil, fmt.Errorf("rooms: %w", err)
+	}
 	return s, nil
 }
 
@@ -165,6 +179,7 @@ const adminTimeout = time.Second
 func (s *Service) connect(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
 	nc, err := natsbus.Connect(ctx, s.cfg.NATS, natsbus.Options{
 		Name:         "rooms " + s.instance,
+		Metrics:      s.natsMetrics,
 		Logger:       s.log,
 		InboxPrefix:  "_INBOX_rooms",
 		InProcess:    s.opts.InProcess,
@@ -204,6 +219,7 @@ func (s *Service) startAdmin(nc *nats.Conn) (*admin.Server, error) {
 	}
 	adm.AddCheck("nats", func(context.Context) error { return natsbus.Ready(nc) })
 	adm.AddCheck("partitions", s.serves)
+	adm.Handle("GET /metrics", metrics.Handler(s.opts.Metrics))
 	return adm, nil
 }
 

@@ -10,7 +10,9 @@ import (
 	"net/http"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
 	"signalling/services/gateway"
 	"signalling/services/rooms"
@@ -42,14 +44,15 @@ type Options struct {
 // Server is the whole product. Make it with New, then call Run once.
 type Server struct {
 	log     *slog.Logger
-	bus     *natsbus.Embedded // nil if NATS is elsewhere
+	metrics *prometheus.Registry // of both services
+	bus     *natsbus.Embedded    // nil if NATS is elsewhere
 	rooms   *rooms.Service
 	gateway *gateway.Gateway
 }
 
 // New starts the embedded server and binds the addresses.
 func New(ctx context.Context, cfg Config, opts Options) (*Server, error) {
-	s := &Server{log: opts.Logger}
+	s := &Server{log: opts.Logger, metrics: metrics.NewRegistry()}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -72,11 +75,14 @@ func New(ctx context.Context, cfg Config, opts Options) (*Server, error) {
 func (s *Server) make(ctx context.Context, cfg Config, opts Options, inProcess nats.InProcessConnProvider) (err error) {
 	s.rooms, err = rooms.New(cfg.Rooms, rooms.Options{
 		Logger: s.log, InProcess: inProcess, Fresh: s.bus != nil, NoAdmin: cfg.Rooms.AdminListen == "",
+		Metrics: s.metrics,
 	})
 	if err != nil {
 		return err
 	}
-	s.gateway, err = gateway.New(ctx, cfg.Gateway, gateway.Options{Logger: s.log, InProcess: inProcess, Root: opts.Root})
+	s.gateway, err = gateway.New(ctx, cfg.Gateway, gateway.Options{
+		Logger: s.log, InProcess: inProcess, Root: opts.Root, Metrics: s.metrics,
+	})
 	return err
 }
 

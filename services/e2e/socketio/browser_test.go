@@ -90,7 +90,7 @@ func TestBrowser(t *testing.T) {
 // TestBrowserFromAForeignOrigin opens the page at gateways that do not name its origin: neither transport lets it in.
 func TestBrowserFromAForeignOrigin(t *testing.T) {
 	b := newBrowser(t)
-	s := labtest.PrivateOneProcess(t, "GATEWAY_ORIGINS=https://app.example.org")
+	s := labtest.PrivateOneProcess(t, "GATEWAY_ORIGINS=https://app.example.org", "LOG_LEVEL=debug")
 	var frames []frame
 	waiting := map[string]bool{}
 	for _, k := range kinds {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
 	"signalling/api/client"
@@ -33,6 +34,16 @@ type Config struct {
 	// Auth says who may come in; nil lets everybody in.
 	Auth   *Auth
 	Logger *slog.Logger
+	// Metrics count what happens at the doors; nil if nobody is to see that.
+	Metrics *Metrics
+}
+
+// withDefaults fills the fields that may be left out.
+func (c Config) withDefaults() Config {
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
+	return c
 }
 
 // Native is the door for plain WebSockets, described in the api module's PROTOCOL.md.
@@ -48,6 +59,7 @@ type Native struct {
 
 // NewNative returns the native door of the hub.
 func NewNative(cfg Config, h *hub.Hub) *Native {
+	cfg = cfg.withDefaults()
 	return &Native{cfg: cfg, hub: h, upgrader: wsock.NewUpgrader(wsock.Options{
 		ReadLimit:    cfg.MaxMessageBytes,
 		QueueFrames:  cfg.QueueFrames,
@@ -78,7 +90,7 @@ func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &native{door: d, ws: ws, guard: newGuard(&d.cfg, claims)}
 	c.session = d.hub.Connect(bus.NewClientID(), c)
-	d.cfg.Logger.Info("client connected", "client", c.session.ID(), "door", "native", "addr", r.RemoteAddr)
+	c.life = begin(d.cfg.Metrics.native, d.cfg.Logger, nativeDoor, c.session, r.RemoteAddr)
 	ws.OnIdle(c.session.Flush)
 	go c.serve()
 }
@@ -132,6 +144,7 @@ type native struct {
 	ws      *wsock.Conn
 	session *hub.Session
 	guard   *guard
+	life    life
 
 	mu       sync.Mutex // guards the heartbeat
 	timer    *time.Timer
@@ -151,7 +164,8 @@ func (c *native) serve() {
 	c.guard.end()
 	c.stopHeartbeat()
 	c.ws.Finish()
-	c.log(err)
+	why, attrs := nativeEnd(err)
+	c.life.end(c.door.cfg.Metrics.native, c.door.cfg.Logger, nativeDoor, c.session, why, attrs...)
 }
 
 func (c *native) welcome() {
@@ -189,15 +203,6 @@ func asError(err error) *client.Error {
 	return &client.Error{Code: client.Internal, Message: "internal error"}
 }
 
-func (c *native) log(err error) {
-	log := c.door.cfg.Logger.With("client", c.session.ID(), "door", "native")
-	if closed, ok := errors.AsType[*wsock.CloseError](err); ok {
-		log.Info("client disconnected", "code", closed.Code)
-		return
-	}
-	log.Info("client disconnected", "error", err)
-}
-
 // Deliver implements hub.Conn.
 func (c *native) Deliver(b *hub.Broadcast) {
 	if b.Native == nil {
@@ -223,6 +228,9 @@ func (c *native) Signal(room []byte, sender string, data []byte) {
 
 // Flush implements hub.Conn.
 func (c *native) Flush() { c.ws.Flush() }
+
+// Pending implements hub.Conn.
+func (c *native) Pending() (frames, bytes int) { return c.ws.Pending() }
 
 // Close implements hub.Conn.
 func (c *native) Close(code client.CloseCode) { c.ws.Close(int(code), code.Reason()) }

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"signalling/api/client"
 	"signalling/pkg/socketio"
@@ -24,6 +26,7 @@ type SocketIO struct {
 // NewSocketIO returns the Socket.IO door of the hub. polling also lets clients in by HTTP long-polling, with which they
 // begin by default; all requests of a client must then reach the same gateway.
 func NewSocketIO(cfg Config, polling bool, h *hub.Hub) *SocketIO {
+	cfg = cfg.withDefaults()
 	d := &SocketIO{cfg: cfg, hub: h}
 	d.server = socketio.NewServer(socketio.Config{
 		ReadLimit:    cfg.MaxMessageBytes,
@@ -65,8 +68,7 @@ func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Re
 	// 4) for as long as the client is connected.
 	var logged sync.WaitGroup
 	logged.Go(func() {
-		d.cfg.Logger.Info("client connected", "client", s.ID(), "door", "socket.io", "protocol", s.Protocol(),
-			"transport", s.Transport(), "addr", r.RemoteAddr)
+		c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session, r.RemoteAddr)
 	})
 	logged.Wait()
 	return nil
@@ -83,7 +85,8 @@ func (d *SocketIO) Disconnect(s *socketio.Session, reason socketio.Reason) {
 	c.session.Flush()
 	c.session.End()
 	c.guard.end()
-	d.cfg.Logger.Info("client disconnected", "client", s.ID(), "door", "socket.io", "reason", reason.String())
+	c.life.end(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session, socketIOEnd(reason, &c.code),
+		slog.Int("protocol", s.Protocol()), slog.String("transport", s.Transport()), slog.String("cause", reason.String()))
 }
 
 var errMalformed = errors.New("the event is not a JSON array that begins with its name")
@@ -135,6 +138,8 @@ type sioConn struct {
 	s       *socketio.Session
 	session *hub.Session
 	guard   *guard
+	life    life
+	code    atomic.Uint32 // what the gateway closed it with
 }
 
 // Deliver implements hub.Conn.
@@ -173,8 +178,14 @@ func (c *sioConn) Signal(room []byte, sender string, data []byte) {
 // Flush implements hub.Conn.
 func (c *sioConn) Flush() { c.s.Flush() }
 
+// Pending implements hub.Conn.
+func (c *sioConn) Pending() (frames, bytes int) { return c.s.Pending() }
+
 // Close implements hub.Conn.
-func (c *sioConn) Close(code client.CloseCode) { c.s.Close(int(code), code.Reason()) }
+func (c *sioConn) Close(code client.CloseCode) {
+	c.code.CompareAndSwap(0, uint32(code)) // #nosec G115 -- of a closed list
+	c.s.Close(int(code), code.Reason())
+}
 
 func packet(e client.Event) *socketio.Packet {
 	return socketio.SealEvent(client.AppendArray(socketio.BeginEvent(96), e))
@@ -183,6 +194,7 @@ func packet(e client.Event) *socketio.Packet {
 // queue is as the native door's.
 func (c *sioConn) queue(p *socketio.Packet) {
 	if err := c.s.Queue(p); errors.Is(err, socketio.ErrQueueFull) {
+		c.code.CompareAndSwap(0, uint32(client.CloseSlowConsumer))
 		c.s.Abort(int(client.CloseSlowConsumer), client.CloseSlowConsumer.Reason())
 		go c.session.End()
 	}

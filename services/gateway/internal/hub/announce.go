@@ -30,14 +30,18 @@ const (
 // A new owner knows only what it is told, and one that does not know that it was followed learns it from an announcement.
 func (p *partition) meet(epoch uint64) bool {
 	if epoch != p.epoch && p.epoch != 0 {
-		p.announceSoon = true
+		p.announceSoon, p.because = true, causeEpoch
 	}
 	p.epoch = max(p.epoch, epoch)
 	return epoch == p.epoch
 }
 
+// doubt has the owner told soon of what we have, because it is not known whether a command was applied.
+func (p *partition) doubt() { p.announceSoon, p.because = true, causeDoubt }
+
 // announce tells the partition's owner of all members here. The corrections that come back make every replica true.
-func (p *partition) announce(now time.Time, out *outbox) {
+func (p *partition) announce(now time.Time, why cause, out *outbox) {
+	p.h.m.announcements[why].Inc()
 	if p.announcing != 0 {
 		delete(p.announcements, p.announcing)
 	}
@@ -100,10 +104,11 @@ func (r *replica) announced() bus.AnnouncedRoom {
 }
 
 // repair asks the owner how the room is, because something about it was missed.
-func (r *replica) repair(out *outbox) {
+func (r *replica) repair(why cause, out *outbox) {
 	if r.repairing != 0 {
 		return
 	}
+	r.p.h.m.repairs[why].Inc()
 	r.repairAgain(time.Now(), out)
 }
 
@@ -180,7 +185,7 @@ func (r *replica) same(announced uint64, at bus.Stamp, out *outbox) {
 	switch {
 	case !r.stamp.Less(at):
 	case r.since >= announced:
-		r.repair(out)
+		r.repair(causeStale, out)
 	default:
 		r.advance(at)
 		r.settleHeld(out)
@@ -208,17 +213,25 @@ func (p *partition) sweepAnnouncements(now time.Time, out *outbox) {
 		}
 	}
 	full := p.announcements[p.announcing]
-	due := full != nil && now.Sub(full.sentAt) >= announceAgain
-	if due || (full == nil && (p.announceSoon || now.After(p.nextAnnounce))) {
-		p.announce(now, out)
-		p.nextAnnounce = p.h.nextAnnounce(now)
+	why := causePeriodic
+	switch {
+	case full != nil && now.Sub(full.sentAt) >= announceAgain:
+		why = causeUnanswered
+	case full != nil:
+		return
+	case p.announceSoon:
+		why = p.because
+	case !now.After(p.nextAnnounce):
+		return
 	}
+	p.announce(now, why, out)
+	p.nextAnnounce = p.h.nextAnnounce(now)
 }
 
 // sweepHeld looks for signals that are held for long: first the room is repaired, then they are decided.
 func (r *replica) sweepHeld(now time.Time, out *outbox) {
 	if now.Sub(r.held[0].since) > lastRetry {
-		r.repair(out)
+		r.repair(causeHeld, out)
 	}
 	r.settleHeldUntil(now.Add(-holdTime), out)
 }
@@ -239,7 +252,7 @@ func (h *Hub) onResync(data []byte, out *outbox) {
 		p := &h.parts[n]
 		p.mu.Lock()
 		if m.Partition < 0 || p.meet(m.Epoch) {
-			p.announce(now, out)
+			p.announce(now, causeResync, out)
 			p.resend(now, out)
 		}
 		p.mu.Unlock()
@@ -262,7 +275,7 @@ func (h *Hub) onDigest(data []byte, out *outbox) {
 	for i := range d.Rooms {
 		r := p.rooms[d.Rooms[i].Room]
 		if r != nil && r.live && r.stamp.Less(bus.Stamp{Epoch: d.Epoch, Version: d.Rooms[i].Version}) {
-			r.repair(out)
+			r.repair(causeDigest, out)
 		}
 	}
 }

@@ -47,9 +47,10 @@ func (c *sink) Signal(room []byte, sender string, data []byte) {
 
 func (c *sink) queue(f wsock.Frame) { c.frames, c.last = c.frames+1, f }
 
-func (*sink) Delivered([]byte)       {}
-func (*sink) Flush()                 {}
-func (*sink) Close(client.CloseCode) {}
+func (*sink) Delivered([]byte)             {}
+func (*sink) Flush()                       {}
+func (*sink) Pending() (frames, bytes int) { return 0, 0 }
+func (*sink) Close(client.CloseCode)       {}
 
 func seal(e client.Event, id []byte) wsock.Frame {
 	return wsock.Seal(wsock.OpText, client.AppendObject(wsock.Begin(128), e, id))

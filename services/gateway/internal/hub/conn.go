@@ -18,6 +18,8 @@ type Conn interface {
 	Signal(room []byte, sender string, data []byte)
 	// Flush writes what is queued.
 	Flush()
+	// Pending is how many messages and bytes wait to be sent.
+	Pending() (frames, bytes int)
 	// Close ends the connection.
 	Close(code client.CloseCode)
 }

@@ -29,7 +29,7 @@ func (h *Hub) onEvent(data []byte, out *outbox) {
 		r.apply(&e, out)
 		r.release(out)
 	case r.stamp.Less(e.Stamp):
-		r.repair(out)
+		r.repair(causeGap, out)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
 	"signalling/api/client"
@@ -24,6 +25,8 @@ type Config struct {
 	AnnounceInterval time.Duration
 	// MaxPending is how many commands of a client may wait for their answers before its reading is paused.
 	MaxPending int
+	// Metrics count what the hub does; nil if nobody is to see that.
+	Metrics *Metrics
 }
 
 // inboxSize bounds the messages from the bus that wait for the dispatcher. What exceeds it is lost, which NATS tells us,
@@ -35,6 +38,7 @@ type Hub struct {
 	cfg   Config
 	log   *slog.Logger
 	nc    *nats.Conn
+	m     *Metrics
 	id    string
 	inbox chan *nats.Msg
 	parts [bus.Partitions]partition
@@ -53,8 +57,11 @@ type Hub struct {
 // New returns a hub on a connection to the bus, which it subscribes to. Start sets it to work. A gateway should have one
 // connection only: the order of subscription, request and event on it is what no event is lost by.
 func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
 	h := &Hub{
-		cfg: cfg, log: log, nc: nc, id: bus.NewID(),
+		cfg: cfg, log: log, nc: nc, m: cfg.Metrics, id: bus.NewID(),
 		inbox:    make(chan *nats.Msg, inboxSize),
 		names:    make(map[string]string),
 		sessions: make(map[*Session]struct{}),
@@ -125,7 +132,7 @@ func (h *Hub) AnnounceAll() {
 	for n := range h.parts {
 		p := &h.parts[n]
 		p.mu.Lock()
-		p.announce(now, out)
+		p.announce(now, causeConnection, out)
 		for _, q := range p.requests {
 			if !q.waiting {
 				p.post(q, out)

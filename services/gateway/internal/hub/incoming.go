@@ -38,6 +38,7 @@ func (h *Hub) onSignal(data []byte, out *outbox) {
 	in := h.links.from(s.From)
 	switch in.place(&s, out) {
 	case early:
+		h.m.received[receivedEarly].Inc()
 		return
 	case inOrder:
 		p := partitionOf(h, s.Room)
@@ -48,6 +49,7 @@ func (h *Hub) onSignal(data []byte, out *outbox) {
 			return // it will come again
 		}
 	case repeated:
+		h.m.received[receivedRepeated].Inc()
 	}
 	in.ls.mu.Lock()
 	in.last = max(in.last, s.Seq)

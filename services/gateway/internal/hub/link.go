@@ -184,12 +184,17 @@ func (h *Hub) onAck(data []byte, out *outbox) {
 		out.links = append(out.links, l)
 	}
 	l.mu.Unlock()
+	now := time.Now()
 	for i := range done {
 		u := &done[i]
+		h.m.acknowledged.Observe((now.Sub(u.deadline) + h.cfg.CommandTimeout).Seconds())
 		k := slices.IndexFunc(a.Refused, func(r bus.Refusal) bool { return r.Seq == u.seq })
 		if k >= 0 {
 			h.undelivered(u, a.Refused[k].SenderGone, out)
-		} else if u.ref != nil && !u.session.hasEnded() {
+			continue
+		}
+		h.m.remote[signalDelivered].Inc()
+		if u.ref != nil && !u.session.hasEnded() {
 			out.delivered(u.session, u.ref)
 		}
 	}
@@ -214,6 +219,7 @@ func (l *link) rewind() {
 
 // undelivered tells the sender that its signal did not reach its target.
 func (h *Hub) undelivered(u *unacked, senderGone bool, out *outbox) {
+	h.m.remote[refusedSignal(refusal("", "", senderGone))].Inc()
 	var s bus.Signal
 	if u.session.hasEnded() || s.Decode(u.message) != nil {
 		return
@@ -292,7 +298,10 @@ func (l *link) giveUp(now time.Time, out *outbox) {
 	for _, u := range l.remove(lost) {
 		if lost[u.seq] {
 			l.h.undelivered(&u, false, out)
-		} else if !u.session.hasEnded() {
+			continue
+		}
+		l.h.m.remote[refusedSignal(unreachable)].Inc()
+		if !u.session.hasEnded() {
 			out.answer(u.session, u.ref, unreachable)
 		}
 	}

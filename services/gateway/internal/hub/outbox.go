@@ -65,13 +65,22 @@ func (out *outbox) answer(s *Session, ref []byte, e client.Event) {
 	if s == nil {
 		return
 	}
+	s.sent.Add(1)
 	s.conn.Answer(ref, e)
 	out.conns = append(out.conns, s.conn)
 }
 
 func (out *outbox) deliver(s *Session, b *Broadcast) {
+	s.sent.Add(1)
 	s.conn.Deliver(b)
 	out.conns = append(out.conns, s.conn)
+}
+
+// signal queues a signal for its target.
+func (out *outbox) signal(target *Session, room []byte, sender string, data []byte) {
+	target.sent.Add(1)
+	target.conn.Signal(room, sender, data)
+	out.conns = append(out.conns, target.conn)
 }
 
 func (out *outbox) event(s *Session, e client.Event) { out.deliver(s, &Broadcast{Event: e}) }

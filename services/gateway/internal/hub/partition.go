@@ -21,6 +21,7 @@ type partition struct {
 	announcements map[uint64]*announcement
 	announcing    uint64 // the full one on its way
 	announceSoon  bool
+	because       cause // of announceSoon
 	nextAnnounce  time.Time
 	stopped       bool // nothing is to be sent again
 }

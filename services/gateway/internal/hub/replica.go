@@ -254,9 +254,9 @@ func (r *replica) sortAs(roster *bus.Roster) {
 // up or repeated; the owner is told that it is not here.
 func (r *replica) joined(m bus.Member, out *outbox) {
 	if m.Gateway == r.p.h.id && r.p.requests[m.Seq] == nil {
-		r.p.announceSoon = true
+		r.p.doubt()
 	}
-	r.tell(&client.ClientJoined{Room: r.name, ClientID: m.Client}, out)
+	r.tell(deliveredJoined, &client.ClientJoined{Room: r.name, ClientID: m.Client}, out)
 	r.add(m)
 }
 
@@ -265,9 +265,10 @@ func (r *replica) left(i int, out *outbox) {
 	id, s := r.members[i].Client, r.members[i].session
 	r.remove(i)
 	if s != nil && !r.leaving(s) {
+		r.p.h.m.delivered(deliveredClosed, 1)
 		out.event(s, &client.RoomLeft{Room: r.name, Kicked: true})
 	}
-	r.tell(&client.ClientLeft{Room: r.name, ClientID: id}, out)
+	r.tell(deliveredLeft, &client.ClientLeft{Room: r.name, ClientID: id}, out)
 }
 
 // leaving says that the session's own leave is on its way, and notes that it has worked.
@@ -290,6 +291,7 @@ func (r *replica) end(at bus.Stamp, by string, out *outbox) {
 	b := &Broadcast{Event: &client.RoomLeft{Room: r.name, Kicked: true}}
 	members := r.members
 	r.live, r.members, r.index = false, nil, nil
+	told := 0
 	for i := range members {
 		s := members[i].session
 		if s == nil {
@@ -299,22 +301,26 @@ func (r *replica) end(at bus.Stamp, by string, out *outbox) {
 		if (by == "" || members[i].Client == by) && r.leaving(s) {
 			continue
 		}
+		told++
 		out.deliver(s, b)
 	}
+	r.p.h.m.delivered(deliveredClosed, told)
 	r.settleHeld(out)
 }
 
 // tell sends the event to all members here.
-func (r *replica) tell(e client.Event, out *outbox) {
+func (r *replica) tell(what delivered, e client.Event, out *outbox) {
 	if r.locals == 0 {
 		return
 	}
-	b := &Broadcast{Event: e}
+	b, told := &Broadcast{Event: e}, 0
 	for i := range r.members {
 		if s := r.members[i].session; s != nil {
+			told++
 			out.deliver(s, b)
 		}
 	}
+	r.p.h.m.delivered(what, told)
 }
 
 // roster is the replica as the owner would send it.

@@ -26,6 +26,7 @@ type request struct {
 	timer    *time.Timer
 	applied  bool // the event of a leave was seen before its answer
 	whole    bool // the answer must bring all members
+	counted  bool // it was answered; what follows is news
 }
 
 var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms service did not answer in time; try again"}
@@ -47,6 +48,9 @@ func (p *partition) nextSeq() uint64 {
 // post puts the request into the outbox, once more if it was sent before.
 func (p *partition) post(q *request, out *outbox) {
 	q.attempts++
+	if q.attempts > 1 {
+		p.h.m.retries.Inc()
+	}
 	q.sentAt = time.Now()
 	q.waiting = false
 	c := bus.Command{Op: q.op, Gateway: p.h.id, Seq: q.seq, Room: q.r.name, Client: q.client}
@@ -131,7 +135,7 @@ func (p *partition) resend(now time.Time, out *outbox) {
 // expire gives a request up. Whether it was applied is not known, so the owner is told what we have: a member that came in
 // by it is removed again.
 func (p *partition) expire(q *request, out *outbox) {
-	p.announceSoon = true
+	p.doubt()
 	if q.applied {
 		p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
 		return
@@ -148,9 +152,18 @@ func (p *partition) finish(q *request, e client.Event, out *outbox) {
 		return
 	}
 	if !q.session.hasEnded() {
+		p.tally(q, e)
 		out.answer(q.session, q.ref, e)
 	}
 	p.next(q.r, q.session, out)
+}
+
+// tally counts the answer to a request, its first one.
+func (p *partition) tally(q *request, e client.Event) {
+	if !q.counted {
+		q.counted = true
+		p.h.m.answered(clientOp(q.op), e, p.h.waited(q.deadline))
+	}
 }
 
 // onAnswer takes the owner's answer.
@@ -223,6 +236,7 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 func (r *replica) tellCreator(q *request, last client.Event, out *outbox) client.Event {
 	for i := range r.members {
 		if id := r.members[i].Client; id != q.client {
+			r.p.tally(q, last)
 			out.answer(q.session, q.ref, last)
 			q.ref, last = nil, &client.ClientJoined{Room: r.name, ClientID: id}
 		}
@@ -245,7 +259,7 @@ func (p *partition) askWhole(q *request, out *outbox) {
 func (p *partition) onLate(data []byte) {
 	var a bus.Answer
 	if a.Decode(data) == nil && a.Result == bus.Done && a.Born != (bus.Stamp{}) {
-		p.announceSoon = true
+		p.doubt()
 	}
 }
 
@@ -277,7 +291,8 @@ func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
 		}
 		e = joined
 	}
-	p.announceSoon = true
+	p.doubt()
+	p.tally(q, e)
 	out.answer(s, q.ref, e)
 	q.ref = nil
 	p.finish(q, &client.RoomLeft{Room: room, Kicked: true}, out)
@@ -291,7 +306,7 @@ func (p *partition) onLeft(q *request, out *outbox) {
 		switch m := q.r.local(q.session); {
 		case m != nil: // its event was missed
 			q.r.detach(m)
-			q.r.repair(out)
+			q.r.repair(causeLeave, out)
 		case !q.applied:
 			e = &client.NotInRoom{Room: q.r.name}
 		}
@@ -313,7 +328,7 @@ func (p *partition) onNotIn(q *request, out *outbox) {
 	}
 	if m != nil {
 		q.r.detach(m)
-		q.r.repair(out)
+		q.r.repair(causeLeave, out)
 	}
 	p.finish(q, &client.NotInRoom{Room: q.r.name}, out)
 }

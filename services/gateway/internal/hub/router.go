@@ -26,6 +26,7 @@ type waiting struct {
 // the call only. What the command causes leaves with Flush at the latest: a door calls Handle for each command at hand,
 // then Flush, and both from one goroutine at a time for each session.
 func (s *Session) Handle(c *client.Command, ref []byte) {
+	s.received++
 	p := partitionOf(s.h, c.Room)
 	out := s.outbox()
 	p.mu.Lock()
@@ -64,7 +65,7 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 	case client.RoomLeave:
 		// Only here can the session have become a member, so this much is known without asking.
 		if r == nil || r.local(s) == nil {
-			out.answer(s, ref, &client.NotInRoom{Room: string(c.Room)})
+			p.answer(s, c.Op, ref, &client.NotInRoom{Room: string(c.Room)}, deadline, out)
 			return false
 		}
 	}
@@ -75,7 +76,7 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 	room := string(c.Room)
 	r, err := p.replica(room)
 	if err != nil || !deadline.After(now) {
-		out.answer(s, ref, unavailable)
+		p.answer(s, c.Op, ref, unavailable, deadline, out)
 		return false
 	}
 	if !s.remember(r) {
@@ -90,6 +91,20 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 	return true
 }
 
+// answer answers a command that may have waited.
+func (p *partition) answer(s *Session, op client.Op, ref []byte, e client.Event, deadline time.Time, out *outbox) {
+	p.h.m.answered(op, e, p.h.waited(deadline))
+	out.answer(s, ref, e)
+}
+
+// waited is how long ago a command came whose time is over at the deadline; a zero deadline means just now.
+func (h *Hub) waited(deadline time.Time) time.Duration {
+	if deadline.IsZero() {
+		return 0
+	}
+	return time.Since(deadline) + h.cfg.CommandTimeout
+}
+
 func busOp(op client.Op) bus.Op {
 	switch op {
 	case client.RoomCreate:
@@ -98,6 +113,16 @@ func busOp(op client.Op) bus.Op {
 		return bus.Join
 	}
 	return bus.Leave
+}
+
+func clientOp(op bus.Op) client.Op {
+	switch op {
+	case bus.Create:
+		return client.RoomCreate
+	case bus.Join:
+		return client.RoomJoin
+	}
+	return client.RoomLeave
 }
 
 // next goes on with what waits behind an answered command.

@@ -3,6 +3,7 @@ package hub
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalling/api/bus"
@@ -17,6 +18,9 @@ type Session struct {
 
 	ending sync.Once
 	out    *outbox // of the commands since the last Flush; the door's goroutine's
+
+	received uint64        // messages of the client; the door's goroutine's
+	sent     atomic.Uint64 // events, answers and signals that were queued for the client
 
 	mu      sync.Mutex // guards what follows; taken after a partition's mutex, never before
 	ended   bool
@@ -44,6 +48,10 @@ func (s *Session) ID() string { return s.id }
 
 // Close closes the client's connection. The door then calls End.
 func (s *Session) Close(code client.CloseCode) { s.close(code) }
+
+// Counts tells how many messages came from the client and how many were queued for it. It is the door's to call, from
+// the goroutine that calls Handle.
+func (s *Session) Counts() (received, sent uint64) { return s.received, s.sent.Load() }
 
 // close closes the client's connection. A reader that is paced goes on, to find that out.
 func (s *Session) close(code client.CloseCode) {
@@ -196,6 +204,7 @@ func (s *Session) pace(out *outbox) {
 	}
 	s.mu.Unlock()
 	if full != nil {
+		s.h.m.paced.Inc()
 		s.Flush()
 		<-full
 	}
@@ -203,6 +212,10 @@ func (s *Session) pace(out *outbox) {
 
 // Answer answers a message that is no command for the hub.
 func (s *Session) Answer(ref []byte, e client.Event) {
+	s.received++
+	if e, ok := e.(*client.Error); ok {
+		s.h.m.refused(e)
+	}
 	out := s.outbox()
 	out.answer(s, ref, e)
 	s.bound(out)

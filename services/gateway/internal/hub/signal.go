@@ -11,21 +11,26 @@ import (
 // signal takes a signal of a session to its target: directly if the target is at this gateway, else over the link to its
 // gateway.
 func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte, out *outbox) {
+	m := p.h.m
+	m.signalSize.Observe(float64(len(c.Data)))
 	if r == nil || r.local(s) == nil {
+		m.local[signalNotInRoom].Inc()
 		out.answer(s, ref, &client.NotInRoom{Room: string(c.Room)})
 		return
 	}
 	target := r.findBytes(c.TargetID)
 	switch {
 	case target == nil:
+		m.local[signalTargetNotFound].Inc()
 		out.answer(s, ref, &client.TargetNotFound{Room: r.name, TargetID: string(c.TargetID)})
 	case target.session != nil:
-		target.session.conn.Signal(c.Room, s.id, c.Data)
-		out.conns = append(out.conns, target.session.conn)
+		m.local[signalDelivered].Inc()
+		out.signal(target.session, c.Room, s.id, c.Data)
 		out.delivered(s, ref)
 	case target.Gateway == p.h.id:
 		held := heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: c.Data}
 		if !r.hold(held) {
+			m.local[refusedSignal(unreachable)].Inc()
 			out.answer(s, ref, unreachable)
 		}
 	default:
@@ -33,6 +38,7 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 			From: p.h.id, Stamp: r.stamp, Room: c.Room, Sender: []byte(s.id), Target: c.TargetID, Data: c.Data,
 		})
 		if l == nil {
+			m.remote[refusedSignal(unreachable)].Inc()
 			out.answer(s, ref, unreachable)
 			return
 		}
@@ -91,6 +97,7 @@ func (r *replica) hold(s heldSignal) bool {
 func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) bool {
 	r := p.rooms[string(sig.Room)]
 	if r == nil {
+		p.h.m.received[receivedRefused].Inc()
 		in.refuse(sig.Seq, false)
 		return true
 	}
@@ -104,6 +111,7 @@ func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) bool {
 		return true
 	}
 	if !r.hold(s) {
+		p.h.m.received[receivedOverflow].Inc()
 		return false
 	}
 	in.holds(s.seq)
@@ -126,11 +134,12 @@ func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
 	case sender == nil:
 		r.refuse(s, true, out)
 	case target.session != nil:
-		target.session.conn.Signal([]byte(r.name), s.from, s.data)
-		out.conns = append(out.conns, target.session.conn)
+		out.signal(target.session, []byte(r.name), s.from, s.data)
 		if s.sender != nil {
+			r.p.h.m.local[signalDelivered].Inc()
 			out.delivered(s.sender, s.ref)
 		} else {
+			r.p.h.m.received[receivedDelivered].Inc()
 			s.link.settled(s.seq)
 		}
 	case target.Gateway == r.p.h.id && !last:
@@ -143,11 +152,15 @@ func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
 
 // refuse tells the sender that its signal was not delivered.
 func (r *replica) refuse(s *heldSignal, senderGone bool, out *outbox) {
-	switch {
-	case s.link != nil:
+	if s.link != nil {
+		r.p.h.m.received[receivedRefused].Inc()
 		s.link.refuse(s.seq, senderGone)
-	case !s.sender.hasEnded():
-		out.answer(s.sender, s.ref, refusal(r.name, s.target, senderGone))
+		return
+	}
+	e := refusal(r.name, s.target, senderGone)
+	r.p.h.m.local[refusedSignal(e)].Inc()
+	if !s.sender.hasEnded() {
+		out.answer(s.sender, s.ref, e)
 	}
 }
 

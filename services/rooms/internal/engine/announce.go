@@ -77,6 +77,7 @@ func believable(a *bus.Announce, epoch uint64) bool {
 
 // challenge notes that somebody has met a higher epoch than ours: we may not be the owner any more.
 func (e *Engine) challenge(p *partition, epoch uint64) {
+	e.opts.Metrics.challenges.Inc()
 	e.log.Warn("a higher epoch exists", "partition", p.number, "epoch", p.epoch, "met", epoch)
 	if !p.until.IsZero() {
 		p.until = e.now

@@ -45,5 +45,6 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 // reply sends e.answer.
 func (e *Engine) reply(subject string) {
 	e.counters.commands[e.answer.Result]++
+	e.opts.Metrics.answered(e.command.Op, e.answer.Result)
 	e.send(subject, &e.answer)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
 	"signalling/services/rooms/internal/ownership"
@@ -60,6 +61,8 @@ type Options struct {
 	GatewayTimeout time.Duration
 	RecoveryWindow time.Duration
 	Settle         time.Duration
+	// Metrics count what the engine does; nil if nobody is to see that.
+	Metrics *Metrics
 }
 
 // Engine serves the partitions that it is granted. Make one with New.
@@ -97,6 +100,9 @@ type Engine struct {
 func New(opts Options) *Engine {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
+	}
+	if opts.Metrics == nil {
+		opts.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
 	setDefault(&opts.GatewayTimeout, DefaultGatewayTimeout)
 	setDefault(&opts.RecoveryWindow, DefaultRecoveryWindow)

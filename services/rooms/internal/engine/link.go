@@ -63,6 +63,7 @@ func (e *Engine) freshStart(reason string) {
 		g.heard, g.refused, g.confirmed = e.now, time.Time{}, false
 	}
 	if !first {
+		e.opts.Metrics.freshStarts.Inc()
 		e.log.Info("fresh start", "reason", reason, "gateways", len(e.gateways))
 	}
 	doubt := false

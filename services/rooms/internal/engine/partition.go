@@ -74,6 +74,7 @@ func (e *Engine) gain(p *partition) error {
 		p.subs = append(p.subs, sub)
 	}
 	e.partitions[p.number] = p
+	e.opts.Metrics.gained.Inc()
 	return nil
 }
 
@@ -88,6 +89,7 @@ func (e *Engine) lose(p *partition) {
 		_ = sub.Drain() // fails only if it has ended
 	}
 	e.partitions[p.number] = nil
+	e.opts.Metrics.lost.Inc()
 	e.log.Info("partition lost", "partition", p.number, "epoch", p.epoch)
 }
 

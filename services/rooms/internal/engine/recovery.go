@@ -20,6 +20,8 @@ const (
 type recovery struct {
 	// announced has the last full announcement of each gateway.
 	announced map[string]heldAnnounce
+	// began is when the partition became ours.
+	began time.Time
 	// since is when the gateways were asked; zero until they could be.
 	since      time.Time
 	deadline   time.Time
@@ -35,7 +37,7 @@ type heldAnnounce struct {
 }
 
 func (e *Engine) startRecovery(p *partition) {
-	p.recovery = &recovery{announced: map[string]heldAnnounce{}}
+	p.recovery = &recovery{announced: map[string]heldAnnounce{}, began: e.now}
 	if e.link.fresh.IsZero() {
 		p.asks = true // not connected yet
 		return
@@ -121,6 +123,7 @@ func (e *Engine) activate(p *partition) {
 	p.recovery = nil
 	p.rooms = room.Rebuild(p.epoch, e.opts.Limits, all)
 	e.counters.recoveries++
+	e.opts.Metrics.recovered.Observe(e.now.Sub(r.began).Seconds())
 	e.log.Debug("partition recovered", "partition", p.number, "epoch", p.epoch, "rooms", p.rooms.Rooms(),
 		"members", p.rooms.Members(), "gateways", len(all), "took", e.now.Sub(r.since))
 	for _, h := range r.announced {
