@@ -59,6 +59,9 @@ type Config struct {
 	// an Origin header too. By default such requests pass, and others must name the host that they are sent to.
 	CheckOrigin func(r *http.Request) bool
 
+	// CheckHandshake, if set, is asked before a session is made. It returns false when it has answered the request instead.
+	CheckHandshake func(w http.ResponseWriter, r *http.Request) bool
+
 	// MaxAttachments is how many attachments a binary event may have, 10 by default (as in the JavaScript server);
 	// negative allows none.
 	MaxAttachments int
@@ -125,6 +128,13 @@ type Handler interface {
 	// Disconnect is called once for each session that Connect has accepted, after everything else. When it is called
 	// nothing can be sent any more.
 	Disconnect(s *Session, reason Reason)
+}
+
+// Pinger may be implemented by a Handler that bounds how often clients ping.
+type Pinger interface {
+	// Ping is called for each ping, pong and noop of a client that is connected, those of WebSocket included: false leaves it
+	// without an answer. It is called as the methods of Handler are.
+	Ping(s *Session) bool
 }
 
 // Idler may be implemented by a Handler that collects what events cause.

@@ -86,6 +86,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.sid == "" {
+		if s.cfg.CheckHandshake != nil && !s.cfg.CheckHandshake(w, r) {
+			return
+		}
 		s.handshake(w, r, &q)
 		return
 	}

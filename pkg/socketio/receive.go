@@ -25,17 +25,26 @@ func (s *Session) receive(p packetIn) error {
 	switch p.text[0] {
 	case packetMessage:
 		return s.receiveMessage(p.text[1:])
-	case packetPing:
-		return s.receivePing(p.text)
-	case packetPong:
-		return s.receivePong()
+	case packetPing, packetPong, packetNoop:
+		return s.receiveControl(p.text)
 	case packetClose:
 		return errClientClose
-	case packetNoop:
-		return nil
 	default: // an open packet, or an upgrade packet where none is due
 		return fmt.Errorf("%w: packet type", errMalformed)
 	}
+}
+
+// receiveControl handles packets of the heartbeat, and those that mean nothing.
+func (s *Session) receiveControl(text []byte) error {
+	switch {
+	case !s.mayPing():
+		return nil
+	case text[0] == packetPing:
+		return s.receivePing(text)
+	case text[0] == packetPong:
+		return s.receivePong()
+	}
+	return nil
 }
 
 // receiveMessage handles a Socket.IO packet.
@@ -61,7 +70,8 @@ func (s *Session) receiveMessage(b []byte) error {
 	case typeEvent:
 		return s.deliver(m.ack, m.payload, nil)
 	case typeAck:
-		return nil // the server asks for no acknowledgements
+		s.mayPing() // the server asks for no acknowledgements
+		return nil
 	}
 	return s.receiveBinary(&m)
 }

@@ -23,6 +23,7 @@ type Server struct {
 	handler Handler
 	started time.Time // for times in less than a time.Time
 	idler   Idler     // handler, if it is one; else nil
+	pinger  Pinger    // likewise
 
 	// direct accepts WebSockets that begin a session, takeover those that take one over from polling.
 	direct, takeover *wsock.Upgrader
@@ -43,6 +44,7 @@ func NewServer(c Config, h Handler) *Server {
 	c = c.withDefaults()
 	s := &Server{cfg: c, handler: h, started: time.Now(), sessions: make(map[string]*Session)}
 	s.idler, _ = h.(Idler)
+	s.pinger, _ = h.(Pinger)
 	o := wsock.Options{
 		ReadLimit:    c.ReadLimit,
 		QueueFrames:  c.QueueFrames,

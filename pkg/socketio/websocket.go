@@ -21,6 +21,9 @@ func (s *Session) readWebSocket(conn *wsock.Conn) {
 	if s.srv.idler != nil {
 		conn.OnIdle(s.idle)
 	}
+	if s.srv.pinger != nil {
+		conn.OnPing(s.framePing)
+	}
 	for {
 		op, frame, err := conn.ReadMessage()
 		if err != nil {
@@ -39,6 +42,18 @@ func (s *Session) idle() {
 	s.recv.Lock()
 	defer s.recv.Unlock()
 	s.tellIdle()
+}
+
+// framePing decides about a ping of WebSocket.
+func (s *Session) framePing() bool {
+	s.recv.Lock()
+	defer s.recv.Unlock()
+	return s.mayPing()
+}
+
+// mayPing asks a handler that wants to be asked. The caller holds recv.
+func (s *Session) mayPing() bool {
+	return s.srv.pinger == nil || s.state.Load() != stateConnected || s.srv.pinger.Ping(s)
 }
 
 // tellIdle calls Idle of a handler that wants it. The caller holds recv, so that no Disconnect comes first.

@@ -26,8 +26,8 @@ type input struct {
 }
 
 func (in *input) init(nc net.Conn) {
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		if rc, err := tcp.SyscallConn(); err == nil {
+	if sc, ok := nc.(syscall.Conn); ok {
+		if rc, err := sc.SyscallConn(); err == nil {
 			in.rc, in.attempt = rc, in.try
 		}
 	}

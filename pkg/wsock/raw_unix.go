@@ -10,11 +10,11 @@ import (
 )
 
 // rawWriter writes to a socket without waiting. Connections that are no plain sockets (TLS, pipes) have none; theirs are
-// written by a goroutine.
+// written by a goroutine. A plain socket is what gives out its descriptor, as a type that embeds *net.TCPConn does.
 type rawWriter struct{ rc syscall.RawConn }
 
 func newRawWriter(nc net.Conn) rawWriter {
-	if sc, ok := nc.(*net.TCPConn); ok {
+	if sc, ok := nc.(syscall.Conn); ok {
 		if rc, err := sc.SyscallConn(); err == nil {
 			return rawWriter{rc}
 		}

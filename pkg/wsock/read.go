@@ -173,6 +173,10 @@ func (c *Conn) isClosing() bool {
 // be set before the first ReadMessage.
 func (c *Conn) OnIdle(f func()) { c.onIdle = f }
 
+// OnPing sets a function that the reading goroutine calls for each ping of the peer: false leaves it without a pong. It must be
+// set before the first ReadMessage.
+func (c *Conn) OnPing(f func() bool) { c.onPing = f }
+
 // hear notes that the peer has been heard.
 func (c *Conn) hear() {
 	if !c.heard.Load() {

@@ -78,8 +78,10 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 	c := &Conn{o: u.o, ws: ws, nc: h.gate.Conn, raw: newRawWriter(h.gate.Conn)}
 	h.gate.in.init(h.gate.Conn)
 	ws.SetPingHandler(func(data string) error {
-		_ = c.control(opPong, []byte(data)) // a peer whose queue is full gets no pong either
 		c.hear()
+		if c.onPing == nil || c.onPing() {
+			_ = c.control(opPong, []byte(data)) // a peer whose queue is full gets no pong either
+		}
 		return nil
 	})
 	ws.SetPongHandler(func(string) error {

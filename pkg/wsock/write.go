@@ -31,6 +31,7 @@ type Conn struct {
 
 	readBuf *[]byte // the reading goroutine's
 	onIdle  func()  // set before reading
+	onPing  func() bool
 
 	mu      sync.Mutex // guards what follows; never held during a system call
 	queue   *batch     // frames that wait for the writer; nil if none

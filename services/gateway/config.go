@@ -15,7 +15,8 @@ type Config struct {
 	Listen      string `env:"GATEWAY_LISTEN" envDefault:":8080" desc:"address of the client doors"`
 	AdminListen string `env:"GATEWAY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081" desc:"address of health and admin"`
 
-	Auth AuthConfig
+	Auth   AuthConfig
+	Limits LimitsConfig
 
 	Origins []string `env:"GATEWAY_ORIGINS" desc:"web origins that may connect beside the gateway's own host, comma-separated; * in a name stands for any part, * alone for all"`
 

@@ -91,10 +91,14 @@ func (g *Gateway) open(ctx, life context.Context, opts Options, origins *door.Or
 		return err
 	}
 	doors := g.doorConfig(origins)
-	doors.Auth = auth
+	doors.Auth, doors.Limits = auth, g.cfg.Limits.limits()
+	if doors.Proxies, err = g.cfg.Limits.proxies(); err != nil {
+		return fmt.Errorf("%w: %w", settings.ErrInvalid, err)
+	}
+	doors.Share()
 	g.native = door.NewNative(doors, g.hub)
 	g.sio = door.NewSocketIO(doors, g.cfg.Polling, g.hub)
-	if err := g.listen(opts.Root); err != nil {
+	if err := g.listen(opts.Root, doors.Limits); err != nil {
 		g.nc.Close()
 		return err
 	}
@@ -118,7 +122,7 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 	g.nc = nc
 	g.hub, err = hub.New(hub.Config{
 		CommandTimeout: g.cfg.CommandTimeout, AttemptTimeout: attemptTimeout,
-		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending,
+		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending, MaxRooms: g.cfg.Limits.maxRooms(),
 		Metrics: hub.NewMetrics(g.metrics),
 	}, nc, g.log)
 	if err == nil {
@@ -147,8 +151,8 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 	}
 }
 
-func (g *Gateway) listen(root http.Handler) (err error) {
-	if g.clients, err = net.Listen("tcp", g.cfg.Listen); err != nil {
+func (g *Gateway) listen(root http.Handler, limits *door.Limits) (err error) {
+	if g.clients, err = g.listenClients(limits.Count); err != nil {
 		return fmt.Errorf("gateway: GATEWAY_LISTEN: %w", err)
 	}
 	if g.admin, err = admin.Start(g.cfg.AdminListen, g.log); err != nil {

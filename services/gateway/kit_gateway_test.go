@@ -51,7 +51,7 @@ func fromSettings(t testing.TB, url string, environ map[string]string) (*gateway
 
 func fromSettingsWith(t testing.TB, url string, environ map[string]string, opts gateway.Options) (*gateway.Gateway, error) {
 	t.Helper()
-	all := map[string]string{"NATS_URL": url, "GATEWAY_LISTEN": "127.0.0.1:0", "GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
+	all := map[string]string{"NATS_URL": url, "GATEWAY_LISTEN": "127.0.0.1:0", "GATEWAY_ADMIN_LISTEN": "127.0.0.1:0", "GATEWAY_LIMITS": "false"}
 	maps.Copy(all, environ)
 	var cfg gateway.Config
 	if err := conf.Parse(&cfg, conf.Options{Environ: all}); err != nil {

@@ -39,6 +39,8 @@ type Config struct {
 
 	// MaxMembers is how many members a room may have, at most room.MaxMembers: 4096.
 	MaxMembers int `env:"ROOMS_MAX_MEMBERS" envDefault:"4096" desc:"members that a room may have, 4096 at most"`
+	// MaxRooms is how many rooms one of the 64 partitions may have: 65536.
+	MaxRooms int `env:"ROOMS_MAX_PER_PARTITION" envDefault:"65536" desc:"rooms that one of the 64 partitions may have"`
 
 	// DrainTimeout bounds how long a stop may take.
 	DrainTimeout time.Duration `env:"ROOMS_DRAIN_TIMEOUT" envDefault:"5s" desc:"how long a stop may take"`
@@ -64,6 +66,7 @@ func (c Config) Defaults() Config {
 	setDefault(&c.RecoveryWindow, engine.DefaultRecoveryWindow)
 	setDefault(&c.Settle, engine.DefaultSettle)
 	setDefault(&c.MaxMembers, room.MaxMembers)
+	setDefault(&c.MaxRooms, 1<<16)
 	setDefault(&c.DrainTimeout, 5*time.Second)
 	return c
 }
@@ -96,6 +99,7 @@ func (c Config) Validate() error {
 	check(c.RecoveryWindow >= time.Second, "ROOMS_RECOVERY_WINDOW is less than 1s")
 	check(c.Settle > 0, "ROOMS_SETTLE is negative")
 	check(c.MaxMembers > 0 && c.MaxMembers <= room.MaxMembers, "ROOMS_MAX_MEMBERS is not from 1 to %d", room.MaxMembers)
+	check(c.MaxRooms > 0, "ROOMS_MAX_PER_PARTITION is negative")
 	check(c.DrainTimeout > 0, "ROOMS_DRAIN_TIMEOUT is negative")
 	return errors.Join(errs...)
 }

@@ -60,7 +60,7 @@ func TestMessagesThatMakeNoSense(t *testing.T) {
 }
 
 func TestCodesAreThoseOfTheContract(t *testing.T) {
-	if room.CodeRoomFull != string(client.RoomFull) || room.CodeBadRequest != string(client.BadRequest) {
+	if room.CodeRoomFull != string(client.RoomFull) || room.CodeRateLimited != string(client.RateLimited) || room.CodeBadRequest != string(client.BadRequest) {
 		t.Error("the codes differ from those that clients know")
 	}
 }

@@ -77,7 +77,7 @@ func New(cfg Config, opts Options) (*Service, error) {
 		Logger:         s.log,
 		Ownership:      s.ownership(),
 		Fresh:          opts.Fresh,
-		Limits:         room.Limits{MembersPerRoom: cfg.MaxMembers},
+		Limits:         room.Limits{MembersPerRoom: cfg.MaxMembers, Rooms: cfg.MaxRooms},
 		GatewayTimeout: cfg.GatewayTimeout,
 		RecoveryWindow: cfg.RecoveryWindow,
 		Settle:         cfg.Settle,

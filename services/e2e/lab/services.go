@@ -21,7 +21,10 @@ const (
 
 // environment is what each of our programs gets beside its own settings. A setting that is given twice has the last value.
 func environment(settings ...[]string) []string {
-	env := []string{"LOG_FORMAT=json", "LOG_LEVEL=info", "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=50"}
+	env := []string{
+		"LOG_FORMAT=json", "LOG_LEVEL=info", "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=50",
+		"GATEWAY_LIMITS=false", // tests and loads do in a second what people do in an hour
+	}
 	for _, s := range settings {
 		env = append(env, s...)
 	}

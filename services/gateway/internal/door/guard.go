@@ -2,10 +2,10 @@ package door
 
 import (
 	"strconv"
-	"sync"
 	"time"
 
 	"signalling/api/client"
+	"signalling/pkg/limit"
 	"signalling/pkg/token"
 	"signalling/services/gateway/internal/hub"
 )
@@ -16,12 +16,21 @@ type guard struct {
 	cfg     *Config
 	session *hub.Session
 	conn    hub.Conn
+	buckets *buckets      // nil without limits
 	claims  *token.Claims // nil without tokens
+	place   *place        // among the clients of its address; nil if those are not counted
 	expiry  expiry
+	idle    *idle // nil if clients may be idle
 }
 
 // newGuard must be followed by begin, and by end when the client's connection has ended.
-func newGuard(cfg *Config, claims *token.Claims) *guard { return &guard{cfg: cfg, claims: claims} }
+func newGuard(cfg *Config, claims *token.Claims, p *place) *guard {
+	g := &guard{cfg: cfg, claims: claims, place: p}
+	if cfg.Limits != nil {
+		g.buckets = new(buckets)
+	}
+	return g
+}
 
 // begin starts what depends on time.
 func (g *guard) begin(s *hub.Session, c hub.Conn) {
@@ -29,12 +38,22 @@ func (g *guard) begin(s *hub.Session, c hub.Conn) {
 	if g.claims != nil {
 		g.expiry.set(g, g.claims.Expires)
 	}
+	if l := g.cfg.Limits; l != nil && (l.FirstCommand > 0 || l.Idle > 0) {
+		g.idle = startIdle(l, s)
+	}
 }
 
-func (g *guard) end() { g.expiry.stop() }
+func (g *guard) end() {
+	g.expiry.stop()
+	g.idle.stop()
+	g.place.leave()
+}
 
-// admit reports whether the command goes to the hub. Otherwise it has been answered.
-func (g *guard) admit(c *client.Command, ref []byte) bool {
+// admit reports whether the command, which came in so many bytes, goes to the hub. Otherwise it has been answered.
+func (g *guard) admit(c *client.Command, ref []byte, size int) bool {
+	if g.buckets != nil && !g.count(c.Op, ref, size) {
+		return false
+	}
 	switch c.Op {
 	case client.TokenRefresh:
 		g.session.Answer(ref, g.refresh(string(c.Token)))
@@ -50,6 +69,49 @@ func (g *guard) admit(c *client.Command, ref []byte) bool {
 	return true
 }
 
+// bad answers a message that is no command.
+func (g *guard) bad(ref []byte, e *client.Error, size int) {
+	if g.buckets == nil || g.count(0, ref, size) {
+		g.session.Answer(ref, e)
+	}
+}
+
+// count counts a message, and answers it if it is too much.
+func (g *guard) count(op client.Op, ref []byte, size int) bool {
+	now := limit.Now()
+	g.idle.seen(now)
+	e := g.cfg.Limits.take(g.buckets, now, op, size)
+	if e == nil {
+		return true
+	}
+	g.session.Answer(ref, e)
+	g.tooMuch(now)
+	return false
+}
+
+// tooMuch closes a client that goes on after it was told to wait.
+func (g *guard) tooMuch(now time.Duration) {
+	l := g.cfg.Limits
+	if l.Refusals.Take(&g.buckets.refusals, now, 1) > 0 {
+		l.Count(KindClosed)
+		g.session.Close(client.CloseRateLimited)
+	}
+}
+
+// ping reports whether a ping of the client is to be answered.
+func (g *guard) ping() bool {
+	if g.buckets == nil {
+		return true
+	}
+	now := limit.Now()
+	if pings.Take(&g.buckets.pings, now, 1) == 0 {
+		return true
+	}
+	g.cfg.Limits.Count(KindPings)
+	g.tooMuch(now)
+	return false
+}
+
 func granted(g *token.Grants, c *client.Command) bool {
 	switch c.Op {
 	case client.RoomCreate:
@@ -62,31 +124,6 @@ func granted(g *token.Grants, c *client.Command) bool {
 	return true
 }
 
-// refresh puts another token in the place of the client's. It must be the same user's.
-func (g *guard) refresh(text string) client.Event {
-	if g.cfg.Auth == nil {
-		return &client.Error{Code: client.BadRequest, Message: "no tokens are used here"}
-	}
-	claims, refused := g.cfg.Auth.check(text)
-	if refused != nil {
-		return refused
-	}
-	if claims.Subject != g.claims.Subject {
-		return &client.Error{Code: client.Forbidden, Message: "the token is somebody else's"}
-	}
-	g.claims = claims
-	g.expiry.set(g, claims.Expires)
-	return &client.TokenRefreshed{ExpiresIn: g.left(claims.Expires)}
-}
-
-// left is the time until a token's client is closed in ms, 0 for a token without an end.
-func (g *guard) left(expires time.Time) uint64 {
-	if expires.IsZero() {
-		return 0
-	}
-	return milliseconds(time.Until(expires.Add(g.cfg.Auth.Leeway)))
-}
-
 // milliseconds rounds up, and is never 0.
 func milliseconds(d time.Duration) uint64 {
 	return uint64(max((d+time.Millisecond-1)/time.Millisecond, 1)) // #nosec G115 -- at least 1
@@ -94,56 +131,3 @@ func milliseconds(d time.Duration) uint64 {
 
 // retryAfter is a Retry-After header for a time in ms: whole seconds, rounded up (RFC 9110 section 10.2.3).
 func retryAfter(ms uint64) string { return strconv.FormatUint((ms+999)/1000, 10) }
-
-// expiry warns a client that its token ends, and then closes it.
-type expiry struct {
-	mu     sync.Mutex // guards what follows
-	timer  *time.Timer
-	ends   time.Time
-	warned bool
-	over   bool
-}
-
-// set takes the end of another token, zero for none.
-func (x *expiry) set(g *guard, expires time.Time) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.timer != nil {
-		x.timer.Stop()
-	}
-	if x.over || expires.IsZero() {
-		x.ends = time.Time{}
-		return
-	}
-	x.ends, x.warned = expires.Add(g.cfg.Auth.Leeway), false
-	x.timer = time.AfterFunc(time.Until(x.ends)-g.cfg.Auth.Warning, func() { x.due(g) })
-}
-
-// due is called when the client is to be warned, and again at the end.
-func (x *expiry) due(g *guard) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	left := time.Until(x.ends)
-	switch {
-	case x.over || x.ends.IsZero():
-	case left <= 0:
-		x.over = true
-		g.session.Close(client.CloseTokenExpired)
-	case !x.warned && left > g.cfg.Auth.Warning:
-		x.timer.Reset(left - g.cfg.Auth.Warning) // a timer from before another token was set
-	default:
-		x.warned = true
-		g.conn.Answer(nil, &client.TokenExpiring{ExpiresIn: milliseconds(left)})
-		g.conn.Flush()
-		x.timer.Reset(left)
-	}
-}
-
-func (x *expiry) stop() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.over = true
-	if x.timer != nil {
-		x.timer.Stop()
-	}
-}

@@ -22,6 +22,7 @@ const (
 // Metrics count what happens at the doors. Make them with NewMetrics.
 type Metrics struct {
 	native, socketIO *doorMetrics
+	limited          []prometheus.Counter // by Kind
 }
 
 type doorMetrics struct {
@@ -59,7 +60,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}
 		return d
 	}
-	return &Metrics{native: of(nativeDoor), socketIO: of(socketIODoor)}
+	limited := metrics.Counters(reg, prometheus.CounterOpts{
+		Namespace: metrics.Namespace, Subsystem: subsystem, Name: "limited_total",
+		Help: "Messages, clients and connections that met a limit, by limit; closed are clients that went on after that.",
+	}, "limit", kindNames[:]...)
+	return &Metrics{native: of(nativeDoor), socketIO: of(socketIODoor), limited: limited}
 }
 
 // reason is why a connection has ended: one of two below, or the text of a client.Close with hyphens.

@@ -32,10 +32,17 @@ type Config struct {
 	// Origins are the web pages that may connect.
 	Origins *Origins
 	// Auth says who may come in; nil lets everybody in.
-	Auth   *Auth
-	Logger *slog.Logger
+	Auth *Auth
+	// Limits bound what clients may do; nil for none.
+	Limits *Limits
+	// Proxies are believed when they say for whom they speak.
+	Proxies Proxies
+	Logger  *slog.Logger
 	// Metrics count what happens at the doors; nil if nobody is to see that.
 	Metrics *Metrics
+
+	// addresses are those of the clients of both doors; nil without Limits.
+	addresses *addresses
 }
 
 // withDefaults fills the fields that may be left out.
@@ -44,6 +51,15 @@ func (c Config) withDefaults() Config {
 		c.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
 	return c
+}
+
+// Share makes what the doors that get copies of the Config share. It is called once, when all else is set.
+func (c *Config) Share() {
+	*c = c.withDefaults()
+	c.addresses = newAddresses(c.Limits)
+	if c.Limits != nil {
+		c.Limits.met = c.Metrics.limited
+	}
 }
 
 // Native is the door for plain WebSockets, described in the api module's PROTOCOL.md.
@@ -78,19 +94,32 @@ func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "going away", http.StatusServiceUnavailable)
 		return
 	}
+	addr := d.cfg.Proxies.client(r)
+	if e := d.cfg.addresses.handshake(addr); e != nil {
+		defer d.wg.Done()
+		refuse(w, http.StatusTooManyRequests, e)
+		return
+	}
 	claims, refused := d.cfg.Auth.check(tokenOf(r))
 	if refused != nil {
 		d.refuse(w, r, refused)
 		return
 	}
+	place, full := d.cfg.addresses.enter(addr)
+	if full != nil {
+		defer d.wg.Done()
+		refuse(w, http.StatusTooManyRequests, full)
+		return
+	}
 	ws, err := d.upgrader.Upgrade(w, r)
 	if err != nil {
+		place.leave()
 		d.wg.Done()
 		return
 	}
-	c := &native{door: d, ws: ws, guard: newGuard(&d.cfg, claims)}
+	c := &native{door: d, ws: ws, guard: newGuard(&d.cfg, claims, place)}
 	c.session = d.hub.Connect(bus.NewClientID(), c)
-	c.life = begin(d.cfg.Metrics.native, d.cfg.Logger, nativeDoor, c.session, r.RemoteAddr)
+	c.life = begin(d.cfg.Metrics.native, d.cfg.Logger, nativeDoor, c.session, addr.String())
 	ws.OnIdle(c.session.Flush)
 	go c.serve()
 }
@@ -158,6 +187,7 @@ func (c *native) serve() {
 	c.welcome()
 	c.startHeartbeat()
 	c.guard.begin(c.session, c)
+	c.ws.OnPing(c.guard.ping)
 	err := c.read()
 	c.session.Flush()
 	c.session.End()
@@ -183,14 +213,14 @@ func (c *native) read() error {
 			return err
 		}
 		if op != wsock.OpText {
-			c.session.Answer(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"})
+			c.guard.bad(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"}, len(msg))
 			continue
 		}
 		if err := client.DecodeCommandObject(msg, &cmd); err != nil {
-			c.session.Answer(cmd.ID, asError(err))
+			c.guard.bad(cmd.ID, asError(err), len(msg))
 			continue
 		}
-		if c.guard.admit(&cmd, cmd.ID) {
+		if c.guard.admit(&cmd, cmd.ID, len(msg)) {
 			c.session.Handle(&cmd, cmd.ID)
 		}
 	}

@@ -38,7 +38,9 @@ func NewSocketIO(cfg Config, polling bool, h *hub.Hub) *SocketIO {
 		CloseTimeout: cfg.CloseTimeout,
 		Polling:      polling,
 		CheckOrigin:  cfg.Origins.Allowed,
-		Logger:       cfg.Logger,
+
+		CheckHandshake: d.checkHandshake,
+		Logger:         cfg.Logger,
 	}, d)
 	return d
 }
@@ -60,7 +62,12 @@ func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Re
 	if refused != nil {
 		return connectError(refused)
 	}
-	c := &sioConn{door: d, s: s, guard: newGuard(&d.cfg, claims)}
+	addr := d.cfg.Proxies.client(r)
+	place, full := d.cfg.addresses.enter(addr)
+	if full != nil {
+		return connectError(full)
+	}
+	c := &sioConn{door: d, s: s, guard: newGuard(&d.cfg, claims, place)}
 	s.SetData(c)
 	c.session = d.hub.Connect(s.ID(), c)
 	c.guard.begin(c.session, c)
@@ -68,11 +75,23 @@ func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Re
 	// 4) for as long as the client is connected.
 	var logged sync.WaitGroup
 	logged.Go(func() {
-		c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session, r.RemoteAddr)
+		c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session, addr.String())
 	})
 	logged.Wait()
 	return nil
 }
+
+// checkHandshake refuses handshakes that are too many.
+func (d *SocketIO) checkHandshake(w http.ResponseWriter, r *http.Request) bool {
+	e := d.cfg.addresses.handshake(d.cfg.Proxies.client(r))
+	if e != nil {
+		refuse(w, http.StatusTooManyRequests, e)
+	}
+	return e == nil
+}
+
+// Ping implements socketio.Pinger.
+func (d *SocketIO) Ping(s *socketio.Session) bool { return s.Data().(*sioConn).guard.ping() }
 
 // connectError is a refusal as a Socket.IO client sees it: err.message, and err.data.code for programs.
 func connectError(e *client.Error) error {
@@ -104,14 +123,18 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 		return errMalformed
 	}
 	ref := refOf(ack)
+	size := len(payload)
+	for _, a := range attachments {
+		size += len(a)
+	}
 	if err == nil && len(attachments) > 0 {
 		err = withAttachments(cmd, payload, attachments)
 	}
 	if err != nil {
-		c.session.Answer(ref, asError(err))
+		c.guard.bad(ref, asError(err), size)
 		return nil
 	}
-	if c.guard.admit(cmd, ref) {
+	if c.guard.admit(cmd, ref, size) {
 		c.session.Handle(cmd, ref)
 	}
 	return nil

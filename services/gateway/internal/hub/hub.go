@@ -27,6 +27,8 @@ type Config struct {
 	MaxPending int
 	// Metrics count what the hub does; nil if nobody is to see that.
 	Metrics *Metrics
+	// MaxRooms is how many rooms a client may be in; 0 means any number.
+	MaxRooms int
 }
 
 // inboxSize bounds the messages from the bus that wait for the dispatcher. What exceeds it is lost, which NATS tells us,

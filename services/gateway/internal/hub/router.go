@@ -68,6 +68,11 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 			p.answer(s, c.Op, ref, &client.NotInRoom{Room: string(c.Room)}, deadline, out)
 			return false
 		}
+	case client.RoomCreate, client.RoomJoin:
+		if s.full(r) {
+			p.answer(s, c.Op, ref, tooManyRooms, deadline, out)
+			return false
+		}
 	}
 	now := time.Now()
 	if deadline.IsZero() {
@@ -104,6 +109,8 @@ func (h *Hub) waited(deadline time.Time) time.Duration {
 	}
 	return time.Since(deadline) + h.cfg.CommandTimeout
 }
+
+var tooManyRooms = &client.Error{Code: client.RateLimited, Message: "you are in as many rooms as you may be"}
 
 func busOp(op client.Op) bus.Op {
 	switch op {

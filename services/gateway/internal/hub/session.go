@@ -119,6 +119,24 @@ func (s *Session) remember(r *replica) bool {
 	return !s.ended
 }
 
+// full says whether the session may not enter one room more. r is nil if the room is not known here.
+func (s *Session) full(r *replica) bool {
+	limit := s.h.cfg.MaxRooms
+	if limit == 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rooms) >= limit && !slices.Contains(s.rooms, r)
+}
+
+// Rooms is how many rooms the session is in, or has commands for on their way.
+func (s *Session) Rooms() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rooms)
+}
+
 // forget undoes remember.
 func (s *Session) forget(r *replica) {
 	s.mu.Lock()

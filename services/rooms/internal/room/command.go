@@ -6,6 +6,8 @@ import "signalling/api/bus"
 const (
 	CodeRoomFull   = "room-full"
 	CodeBadRequest = "bad-request"
+
+	CodeRateLimited = "rate-limited"
 )
 
 // Apply carries out a command. If the event's Kind is set, it must be published before the answer is sent. The answer's
@@ -29,6 +31,9 @@ func (p *Partition) create(c *bus.Command) bus.Answer {
 			return p.done(r, c)
 		}
 		return p.result(bus.Exists)
+	}
+	if p.limits.Rooms > 0 && len(p.rooms) >= p.limits.Rooms {
+		return p.refuse(CodeRateLimited, "there are too many rooms")
 	}
 	// Not directly above anything that a room of this name can have had, so that the difference shows.
 	version := p.counter + 2

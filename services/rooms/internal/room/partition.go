@@ -15,6 +15,9 @@ const MaxMembers = 4096
 type Limits struct {
 	// MembersPerRoom is how many members a room may have, from 1 to MaxMembers. A join beyond it is refused.
 	MembersPerRoom int
+	// Rooms is how many rooms the partition may have; 0 means any number. A create beyond it is refused. Rooms that gateways
+	// report to a new owner are there already, and are never refused.
+	Rooms int
 }
 
 // Partition holds the rooms of one partition during one epoch.

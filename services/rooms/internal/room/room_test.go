@@ -90,6 +90,19 @@ func TestARoomMayBeFull(t *testing.T) {
 	}
 }
 
+func TestAPartitionMayBeFull(t *testing.T) {
+	p := New(1, Limits{Rooms: 2})
+	apply(t, p, bus.Done, create("r", "a", "g", 1))
+	apply(t, p, bus.Done, create("s", "a", "g", 2))
+	if a := apply(t, p, bus.Refused, create("t", "a", "g", 3)); a.Code != CodeRateLimited || a.Message == "" {
+		t.Errorf("answer %+v", a)
+	}
+	apply(t, p, bus.Exists, create("r", "b", "g", 4))
+	apply(t, p, bus.Done, join("r", "b", "g", 5))
+	apply(t, p, bus.Done, leave("s", "a", "g", 6)) // its owner: the room ends
+	apply(t, p, bus.Done, create("t", "a", "g", 7))
+}
+
 func TestAnUnknownOperationIsRefused(t *testing.T) {
 	if a := apply(t, New(1, Limits{}), bus.Refused, bus.Command{Op: "dance", Room: "r", Client: "a", Gateway: "g"}); a.Code != CodeBadRequest {
 		t.Errorf("answer %+v", a)

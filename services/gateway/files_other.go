@@ -1,0 +1,6 @@
+//go:build !unix
+
+package gateway
+
+// maxFiles is not known.
+func maxFiles() int { return 0 }

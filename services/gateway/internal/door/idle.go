@@ -1,0 +1,76 @@
+package door
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"signalling/api/client"
+	"signalling/pkg/limit"
+	"signalling/services/gateway/internal/hub"
+)
+
+// idle closes a client that sends no command: from the beginning, or while it is in no room.
+type idle struct {
+	limits  *Limits
+	session *hub.Session
+	began   time.Duration
+	last    atomic.Int64 // when the last command came, in ns of limit.Now; 0 before the first
+
+	mu    sync.Mutex // guards what follows
+	timer *time.Timer
+	over  bool
+}
+
+func startIdle(l *Limits, s *hub.Session) *idle {
+	i := &idle{limits: l, session: s, began: limit.Now()}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.timer = time.AfterFunc(i.deadline()-i.began, i.due)
+	return i
+}
+
+// deadline is when the client is to be closed unless a command comes.
+func (i *idle) deadline() time.Duration {
+	last := time.Duration(i.last.Load())
+	switch {
+	case last == 0 && i.limits.FirstCommand > 0:
+		return i.began + i.limits.FirstCommand
+	case i.limits.Idle == 0:
+		return 0
+	}
+	return max(last, i.began) + i.limits.Idle
+}
+
+func (i *idle) due() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	deadline, now := i.deadline(), limit.Now()
+	switch {
+	case i.over || deadline == 0:
+	case now < deadline:
+		i.timer.Reset(deadline - now)
+	case i.last.Load() != 0 && i.session.Rooms() > 0:
+		i.timer.Reset(i.limits.Idle) // it waits for others
+	default:
+		i.limits.Count(KindIdle)
+		i.session.Close(client.CloseIdle)
+	}
+}
+
+// seen notes a command. Like stop it does nothing for nil.
+func (i *idle) seen(now time.Duration) {
+	if i != nil {
+		i.last.Store(int64(now))
+	}
+}
+
+func (i *idle) stop() {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.over = true
+	i.timer.Stop()
+}
