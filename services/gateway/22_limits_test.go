@@ -157,11 +157,11 @@ func forwarded(list ...string) http.Header { return http.Header{"X-Forwarded-For
 
 func TestEachAddressHasItsHandshakes(t *testing.T) {
 	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
-	dial := func(list ...string) (*http.Response, error) {
+	tryDial := func(list ...string) (*http.Response, error) {
 		_, resp, err := g.tryDial(g.url(), forwarded(list...))
 		return resp, err
 	}
-	if _, err := dial("203.0.113.1"); err != nil {
+	if _, err := tryDial("203.0.113.1"); err != nil {
 		t.Fatal(err)
 	}
 	for _, again := range [][]string{
@@ -173,15 +173,15 @@ func TestEachAddressHasItsHandshakes(t *testing.T) {
 		{"203.0.113.1:5555"},                        // with a port
 		{"198.51.100.1, x, 203.0.113.1 , 10.0.0.9"}, //
 	} {
-		resp, err := dial(again...)
+		resp, err := tryDial(again...)
 		expectRefusal(t, resp, err, "too many clients come from this address at once")
 	}
 	for _, other := range []string{"203.0.113.2", "2001:db8:0:1::1", "2001:db8:0:2::1"} {
-		if _, err := dial(other); err != nil {
+		if _, err := tryDial(other); err != nil {
 			t.Errorf("%s: %v", other, err)
 		}
 	}
-	resp, err := dial("2001:db8:0:1:ffff::2")
+	resp, err := tryDial("2001:db8:0:1:ffff::2")
 	expectRefusal(t, resp, err, "too many clients come from this address at once")
 	_, resp, err = g.tryDial(g.sioURL(), forwarded("203.0.113.2"))
 	expectRefusal(t, resp, err, "too many clients come from this address at once")
@@ -250,7 +250,7 @@ func TestAGatewayHasSoManyConnections(t *testing.T) {
 func TestThePROXYProtocol(t *testing.T) {
 	g := limited(t, natstest.RunTCP(t), "GATEWAY_PROXY_PROTOCOL", "true", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1",
 		"GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1")
-	dial := func(version byte, from string) (*http.Response, error) {
+	tryDial := func(version byte, from string) (*http.Response, error) {
 		d := websocket.Dialer{NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 			if err != nil || version == 0 {
@@ -277,13 +277,13 @@ func TestThePROXYProtocol(t *testing.T) {
 	}
 	for _, version := range []byte{1, 2} {
 		from := "203.0.113." + strconv.Itoa(int(version))
-		if _, err := dial(version, from); err != nil {
+		if _, err := tryDial(version, from); err != nil {
 			t.Fatal(err)
 		}
-		resp, err := dial(version, from)
+		resp, err := tryDial(version, from)
 		expectRefusal(t, resp, err, "too many clients come from this address at once")
 	}
-	if resp, err := dial(0, ""); err == nil {
+	if resp, err := tryDial(0, ""); err == nil {
 		t.Errorf("a trusted proxy without a header: %v", resp)
 	}
 }

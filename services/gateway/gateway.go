@@ -95,7 +95,7 @@ func (g *Gateway) open(ctx, life context.Context, opts Options, origins *door.Or
 	if doors.Proxies, err = g.cfg.Limits.proxies(); err != nil {
 		return fmt.Errorf("%w: %w", settings.ErrInvalid, err)
 	}
-	doors.Share()
+	doors = doors.Share()
 	g.native = door.NewNative(doors, g.hub)
 	g.sio = door.NewSocketIO(doors, g.cfg.Polling, g.hub)
 	if err := g.listen(opts.Root, doors.Limits); err != nil {

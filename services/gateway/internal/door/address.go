@@ -3,6 +3,7 @@ package door
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,11 +36,9 @@ func (p Proxies) client(r *http.Request) netip.Addr {
 	if !p.Trusted(addr) {
 		return addr
 	}
-	lines := r.Header.Values("X-Forwarded-For")
-	for i := len(lines) - 1; i >= 0; i-- {
-		entries := strings.Split(lines[i], ",")
-		for j := len(entries) - 1; j >= 0; j-- {
-			next, ok := forwarded(strings.TrimSpace(entries[j]))
+	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
+		for _, entry := range slices.Backward(strings.Split(line, ",")) {
+			next, ok := forwarded(strings.TrimSpace(entry))
 			if !ok {
 				return addr
 			}

@@ -53,13 +53,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Share makes what the doors that get copies of the Config share. It is called once, when all else is set.
-func (c *Config) Share() {
-	*c = c.withDefaults()
+// Share adds what the doors share. It is called once, when all else is set.
+func (c Config) Share() Config {
+	c = c.withDefaults()
 	c.addresses = newAddresses(c.Limits)
 	if c.Limits != nil {
 		c.Limits.met = c.Metrics.limited
 	}
+	return c
 }
 
 // Native is the door for plain WebSockets, described in the api module's PROTOCOL.md.

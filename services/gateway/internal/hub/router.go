@@ -70,7 +70,7 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 		}
 	case client.RoomCreate, client.RoomJoin:
 		if s.full(r) {
-			p.answer(s, c.Op, ref, tooManyRooms, deadline, out)
+			p.answer(s, c.Op, ref, errTooManyRooms, deadline, out)
 			return false
 		}
 	}
@@ -110,7 +110,7 @@ func (h *Hub) waited(deadline time.Time) time.Duration {
 	return time.Since(deadline) + h.cfg.CommandTimeout
 }
 
-var tooManyRooms = &client.Error{Code: client.RateLimited, Message: "you are in as many rooms as you may be"}
+var errTooManyRooms = &client.Error{Code: client.RateLimited, Message: "you are in as many rooms as you may be"}
 
 func busOp(op client.Op) bus.Op {
 	switch op {
