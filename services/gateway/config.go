@@ -24,6 +24,8 @@ type Config struct {
 
 	Demo bool `env:"GATEWAY_DEMO" envDefault:"false" desc:"serve a page at / on which people call each other, to try the server out"`
 
+	NegotiationMetrics bool `env:"GATEWAY_NEGOTIATION_METRICS" envDefault:"true" desc:"count offers, answers and candidates, for which the type of a signal's data is read"`
+
 	MaxMessage     settings.Size `env:"GATEWAY_MAX_MESSAGE" envDefault:"256KiB" desc:"longest message taken from a client"`
 	PingInterval   time.Duration `env:"GATEWAY_PING_INTERVAL" envDefault:"25s" desc:"time between two pings to a client"`
 	PingTimeout    time.Duration `env:"GATEWAY_PING_TIMEOUT" envDefault:"20s" desc:"how long after a ping a client must have been heard"`

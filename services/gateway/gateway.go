@@ -123,7 +123,7 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 	g.hub, err = hub.New(hub.Config{
 		CommandTimeout: g.cfg.CommandTimeout, AttemptTimeout: attemptTimeout,
 		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending, MaxRooms: g.cfg.Limits.maxRooms(),
-		Metrics: hub.NewMetrics(g.metrics),
+		Metrics: hub.NewMetrics(g.metrics), Negotiations: g.cfg.NegotiationMetrics,
 	}, nc, g.log)
 	if err == nil {
 		err = g.hub.Register(g.metrics)

@@ -65,10 +65,13 @@ type bench struct {
 
 const benchRoom = "bench"
 
-func newBench(tb testing.TB) *bench {
+func newBench(tb testing.TB, change ...func(*Config)) *bench {
 	tb.Helper()
 	srv := natstest.Run(tb)
 	cfg := Config{CommandTimeout: time.Hour, AttemptTimeout: time.Hour, AnnounceInterval: time.Hour, MaxPending: 64}
+	for _, f := range change {
+		f(&cfg)
+	}
 	h, err := New(cfg, natstest.Connect(tb, srv), slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)

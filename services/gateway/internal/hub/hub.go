@@ -29,6 +29,8 @@ type Config struct {
 	Metrics *Metrics
 	// MaxRooms is how many rooms a client may be in; 0 means any number.
 	MaxRooms int
+	// Negotiations has the metrics of offers, answers and candidates, for which the data of signals is read.
+	Negotiations bool
 }
 
 // inboxSize bounds the messages from the bus that wait for the dispatcher. What exceeds it is lost, which NATS tells us,
@@ -176,6 +178,7 @@ func (h *Hub) sweep(now time.Time) {
 		p.mu.Lock()
 		p.sweepRequests(now, out)
 		p.sweepAnnouncements(now, out)
+		p.negotiations.sweep(now, &h.m.negotiations)
 		p.mu.Unlock()
 	}
 	h.links.sweep(now, out)

@@ -26,6 +26,8 @@ type Metrics struct {
 	fanOut prometheus.Observer
 
 	repairs, announcements []prometheus.Counter // by cause
+
+	negotiations negotiationMetrics
 }
 
 // answers are the values of the label of that name: what a command may be answered with. The codes of client.Codes follow.
@@ -142,6 +144,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		"cause", "gap", "digest", "stale", "leave", "held-signal")
 	m.announcements = metrics.Counters(reg, counter("announcements_total", "Announcements of all members in a partition to its owner, by cause."),
 		"cause", "periodic", "connection", "resync", "new-epoch", "unanswered", "doubt")
+	m.negotiations = newNegotiationMetrics(reg)
 	return m
 }
 

@@ -23,6 +23,7 @@ type partition struct {
 	announceSoon  bool
 	because       cause // of announceSoon
 	nextAnnounce  time.Time
+	negotiations  negotiations
 	stopped       bool // nothing is to be sent again
 }
 

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -42,6 +43,7 @@ type replica struct {
 type member struct {
 	bus.Member
 	session *Session
+	joined  int64 // when session became a member, in ns, until its first signal; 0 if nobody wants to know
 }
 
 // indexFrom is the number of members from which on they are looked up in a map.
@@ -149,6 +151,9 @@ func (r *replica) attach(m *member, s *Session) {
 		r.locals++
 	}
 	m.session = s
+	if r.p.h.cfg.Negotiations {
+		m.joined = time.Now().UnixNano()
+	}
 }
 
 func (r *replica) detach(m *member) {

@@ -13,7 +13,11 @@ import (
 func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte, out *outbox) {
 	m := p.h.m
 	m.signalSize.Observe(float64(len(c.Data)))
-	if r == nil || r.local(s) == nil {
+	var sender *member
+	if r != nil {
+		sender = r.local(s)
+	}
+	if sender == nil {
 		m.local[signalNotInRoom].Inc()
 		out.answer(s, ref, &client.NotInRoom{Room: string(c.Room)})
 		return
@@ -25,6 +29,7 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 		out.answer(s, ref, &client.TargetNotFound{Room: r.name, TargetID: string(c.TargetID)})
 	case target.session != nil:
 		m.local[signalDelivered].Inc()
+		r.signalled(sender, target, s.id, target.Client, c.Data)
 		out.signal(target.session, c.Room, s.id, c.Data)
 		out.delivered(s, ref)
 	case target.Gateway == p.h.id:
@@ -32,7 +37,9 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 		if !r.hold(held) {
 			m.local[refusedSignal(unreachable)].Inc()
 			out.answer(s, ref, unreachable)
+			return
 		}
+		r.signalled(sender, target, s.id, target.Client, c.Data)
 	default:
 		l := p.h.links.push(target.Gateway, s, ref, &bus.Signal{
 			From: p.h.id, Stamp: r.stamp, Room: c.Room, Sender: []byte(s.id), Target: c.TargetID, Data: c.Data,
@@ -42,6 +49,7 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 			out.answer(s, ref, unreachable)
 			return
 		}
+		r.signalled(sender, nil, s.id, target.Client, c.Data)
 		out.links = append(out.links, l)
 	}
 }
@@ -140,6 +148,7 @@ func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
 			out.delivered(s.sender, s.ref)
 		} else {
 			r.p.h.m.received[receivedDelivered].Inc()
+			r.signalled(nil, target, s.from, s.target, s.data)
 			s.link.settled(s.seq)
 		}
 	case target.Gateway == r.p.h.id && !last:
