@@ -3,9 +3,14 @@
 //
 //   - GET /healthz says whether the process is alive. It depends on nothing
 //     else, so that an outage of something else restarts nobody.
+//
 //   - GET /readyz says whether new work should come here, and if not, why.
+//
 //   - GET /debug/pprof/ has the runtime's profiles, for go tool pprof. They
 //     show code and memory: keep the address away from strangers.
+//
+//   - GET and PUT /log/level show and change the least severe level that is
+//     logged: curl -X PUT -d debug http://127.0.0.1:8081/log/level
 //
 // Programs add what else they have with [Server.Handle].
 package admin
@@ -69,6 +74,7 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	s.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	s.serveLogLevel()
 	go s.serve()
 	log.Info("listening", "for", "admin", "addr", s.Addr().String())
 	return s, nil

@@ -47,6 +47,10 @@ type Program struct {
 	// Defaults replaces defaults of Config; see settings.Options.
 	Defaults map[string]string
 
+	// Admin returns the address of the program's admin server once Config is
+	// filled, for the argument healthcheck. Nil means there is none.
+	Admin func() string
+
 	// Run does the work until ctx ends, which it does at the first SIGINT or
 	// SIGTERM, and returns when all that it started has ended. Returning
 	// because ctx ended is a success; an error that wraps settings.ErrInvalid
@@ -68,7 +72,7 @@ func Main(p Program) {
 // process's own.
 func (p Program) main(ctx context.Context, args []string, environ map[string]string, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
-		return p.argument(args, stdout, stderr)
+		return p.argument(args, environ, stdout, stderr)
 	}
 	var logCfg LogConfig
 	if err := p.parse(&logCfg, environ); err != nil {
@@ -91,15 +95,18 @@ func (p Program) main(ctx context.Context, args []string, environ map[string]str
 	}
 }
 
-// argument answers the command line, which knows questions only: settings
+// argument answers the command line, which knows questions only: help,
+// version, and healthcheck, which asks a process with the same settings. Settings
 // come from the environment.
-func (p Program) argument(args []string, stdout, stderr io.Writer) int {
+func (p Program) argument(args []string, environ map[string]string, stdout, stderr io.Writer) int {
 	var err error
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
 		err = p.help(stdout)
 	case "-version", "--version", "version":
 		_, err = fmt.Fprintln(stdout, p.Name, Version())
+	case "healthcheck":
+		return p.healthcheck(args[1:], environ, stderr)
 	default:
 		p.complain(stderr, fmt.Errorf("unknown argument %q: settings are environment variables, see --help", args[0]))
 		return ExitConfig

@@ -146,7 +146,7 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 		WriteTimeout:    writeTimeout,
 		CloseTimeout:    min(closeTimeout, g.cfg.DrainTimeout),
 		Origins:         origins,
-		Logger:          g.log,
+		Logger:          g.log.With("gateway", g.hub.ID()),
 		Metrics:         g.doors,
 	}
 }

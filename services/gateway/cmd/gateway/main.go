@@ -15,6 +15,7 @@ func main() {
 		Name:    "gateway",
 		Summary: "lets clients in and connects them with the rooms",
 		Config:  &cfg,
+		Admin:   func() string { return cfg.AdminListen },
 		Run: func(ctx context.Context, log *slog.Logger) error {
 			g, err := gateway.New(ctx, cfg, gateway.Options{Logger: log})
 			if err != nil {

@@ -70,6 +70,7 @@ func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
 		names:    make(map[string]string),
 		sessions: make(map[*Session]struct{}),
 	}
+	h.log = log.With("gateway", h.id)
 	h.links = links{h: h, out: make(map[string]*link), in: make(map[string]*incoming)}
 	now := time.Now()
 	for n := range h.parts {

@@ -15,6 +15,7 @@ func main() {
 		Name:    "rooms",
 		Summary: "owner of the rooms: who is in which",
 		Config:  &cfg,
+		Admin:   func() string { return cfg.AdminListen },
 		Run: func(ctx context.Context, log *slog.Logger) error {
 			s, err := rooms.New(cfg, rooms.Options{Logger: log})
 			if err != nil {

@@ -28,6 +28,7 @@ func main() {
 		Name:     "standalone",
 		Summary:  "the signalling server in one process, with an embedded NATS server",
 		Config:   &cfg,
+		Admin:    func() string { return cfg.Gateway.AdminListen },
 		Defaults: standalone.Defaults,
 		Run: func(ctx context.Context, log *slog.Logger) error {
 			s, err := standalone.New(ctx, cfg, standalone.Options{Logger: log})
