@@ -1,6 +1,6 @@
 // The tests of deploy/compose need Docker Compose; Debian's is too old. It is a module of its own, because its requirements
 // are nobody else's.
-module tools/compose
+module signalling/ci/compose
 
 go 1.26.8
 

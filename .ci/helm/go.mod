@@ -1,5 +1,5 @@
 // The chart's tests need Helm. It is a module of its own, because its requirements are nobody else's.
-module tools/helm
+module signalling/ci/helm
 
 go 1.26.0
 

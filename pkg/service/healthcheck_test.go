@@ -16,6 +16,7 @@ func TestHealthcheck(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/readyz" && !ready {
 			http.Error(w, "no NATS", http.StatusServiceUnavailable)
+			return
 		}
 	}))
 	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())

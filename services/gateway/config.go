@@ -6,11 +6,13 @@ import (
 
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
+	"signalling/pkg/tracing"
 )
 
 // Config holds the gateway's settings.
 type Config struct {
-	NATS natsbus.Config
+	NATS    natsbus.Config
+	Tracing tracing.Config
 
 	Listen      string `env:"GATEWAY_LISTEN" envDefault:":8080" desc:"address of the client doors"`
 	AdminListen string `env:"GATEWAY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081" desc:"address of health and admin"`

@@ -21,6 +21,7 @@ import (
 	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
+	"signalling/pkg/tracing"
 	"signalling/services/gateway/internal/demo"
 	"signalling/services/gateway/internal/door"
 	"signalling/services/gateway/internal/hub"
@@ -45,6 +46,7 @@ type Gateway struct {
 	log     *slog.Logger
 	metrics *prometheus.Registry
 	doors   *door.Metrics
+	tracer  *tracing.Tracer
 	nc      *nats.Conn
 	hub     *hub.Hub
 	native  *door.Native
@@ -133,6 +135,12 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 		return err
 	}
 	made.Store(g.hub)
+	g.tracer, err = tracing.New(g.cfg.Tracing, "gateway", g.hub.ID(), g.log)
+	if err != nil {
+		nc.Close()
+		return err
+	}
+	g.hub.Trace(g.tracer)
 	return nil
 }
 
@@ -231,6 +239,7 @@ func (g *Gateway) drain() {
 		g.log.Warn("the bus was not told of the end", "error", err)
 	}
 	g.nc.Close()
+	g.tracer.End(g.log)
 	if err := g.admin.Shutdown(ctx); err != nil {
 		g.log.Warn("admin requests were cut off", "error", err)
 	}

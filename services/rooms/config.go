@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalling/pkg/natsbus"
+	"signalling/pkg/tracing"
 	"signalling/services/rooms/internal/engine"
 	"signalling/services/rooms/internal/room"
 )
@@ -17,6 +18,9 @@ type Config struct {
 
 	// NATS says where the bus is.
 	NATS natsbus.Config
+
+	// Tracing says where traces go.
+	Tracing tracing.Config
 
 	// Ownership says how partitions find their owner. "static": this instance owns all of them and must be the only one;
 	// "kv": several instances share them by way of a JetStream bucket, and take over from each other.

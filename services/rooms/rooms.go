@@ -18,6 +18,7 @@ import (
 	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
+	"signalling/pkg/tracing"
 	"signalling/services/rooms/internal/engine"
 	"signalling/services/rooms/internal/ownership"
 	"signalling/services/rooms/internal/room"
@@ -53,6 +54,7 @@ type Service struct {
 	nc       atomic.Pointer[nats.Conn]
 
 	natsMetrics *natsbus.Metrics
+	tracer      *tracing.Tracer // nil if nothing is traced
 }
 
 // ErrBucket is wrapped by what Run returns if the bucket of owners is not one in which ownership is safe.
@@ -72,7 +74,12 @@ func New(cfg Config, opts Options) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, opts: opts, instance: bus.NewID(), natsMetrics: natsbus.NewMetrics(opts.Metrics, "rooms")}
 	s.log = opts.Logger.With("instance", s.instance)
+	var err error
+	if s.tracer, err = tracing.New(cfg.Tracing, "rooms", s.instance, s.log); err != nil {
+		return nil, fmt.Errorf("rooms: %w", err)
+	}
 	s.engine = engine.New(engine.Options{
+		Tracer:         s.tracer,
 		Instance:       s.instance,
 		Logger:         s.log,
 		Ownership:      s.ownership(),
@@ -83,7 +90,7 @@ func New(cfg Config, opts Options) (*Service, error) {
 		Settle:         cfg.Settle,
 		Metrics:        engine.NewMetrics(opts.Metrics),
 	})
-	if err := s.engine.Register(opts.Metrics); err != nil {
+	if err = s.engine.Register(opts.Metrics); err != nil {
 		return nil, fmt.Errorf("rooms: %w", err)
 	}
 	return s, nil
@@ -106,6 +113,7 @@ func (s *Service) Instance() string { return s.instance }
 // Run serves until ctx ends, and returns when everything that it started has ended. Being stopped is not an error. It may
 // be called once.
 func (s *Service) Run(ctx context.Context) error {
+	defer s.tracer.End(s.log)
 	nc, closed, err := s.connect(ctx)
 	switch {
 	case ctx.Err() != nil && nc == nil:

@@ -51,7 +51,7 @@ func (h *Hub) handleMore(out *outbox) {
 func (h *Hub) handle(m *nats.Msg, out *outbox) {
 	switch bus.KindOf(m.Subject) {
 	case bus.EventMessage:
-		h.onEvent(m.Data, out)
+		h.onEvent(m, out)
 	case bus.GatewayMessage:
 		h.onOwn(m, out)
 	case bus.ResyncMessage:
@@ -65,7 +65,7 @@ func (h *Hub) handle(m *nats.Msg, out *outbox) {
 func (h *Hub) onOwn(m *nats.Msg, out *outbox) {
 	switch kind, rest := bus.GatewaySubject(m.Subject); kind {
 	case "sig":
-		h.onSignal(m.Data, out)
+		h.onSignal(m, out)
 	case "ans":
 		h.onReply(rest, m, out)
 	case "ack":

@@ -1,12 +1,16 @@
 package hub
 
-import "signalling/api/bus"
+import (
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/bus"
+)
 
 // onEvent applies an event of a room to its replica: the next one is applied, an older one is dropped, anything else shows
 // that something was missed.
-func (h *Hub) onEvent(data []byte, out *outbox) {
+func (h *Hub) onEvent(m *nats.Msg, out *outbox) {
 	var e bus.Event
-	if err := e.Decode(data); err != nil {
+	if err := e.Decode(m.Data); err != nil {
 		h.log.Error("event not understood", "error", err)
 		return
 	}
@@ -25,6 +29,10 @@ func (h *Hub) onEvent(data []byte, out *outbox) {
 	}
 	switch {
 	case e.Epoch == r.stamp.Epoch && e.Version == r.stamp.Version+1:
+		span := h.trace.Continue(m, "event")
+		span.Set("event", string(e.Kind))
+		span.Set("room", e.Room)
+		defer span.End()
 		r.advance(e.Stamp)
 		r.apply(&e, out)
 		r.release(out)

@@ -13,6 +13,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/tracing"
 )
 
 // Config are the hub's limits.
@@ -43,6 +44,7 @@ type Hub struct {
 	log   *slog.Logger
 	nc    *nats.Conn
 	m     *Metrics
+	trace *tracing.Tracer // nil if nothing is traced
 	id    string
 	inbox chan *nats.Msg
 	parts [bus.Partitions]partition
@@ -86,6 +88,9 @@ func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
 
 // ID is the gateway's id, another one each time it is started.
 func (h *Hub) ID() string { return h.id }
+
+// Trace has commands and signals traced. It is called before Start.
+func (h *Hub) Trace(t *tracing.Tracer) { h.trace = t }
 
 // Start begins to serve the bus.
 func (h *Hub) Start() {
@@ -202,15 +207,20 @@ func (h *Hub) heartbeat(leaving bool) {
 
 // publish sends a message. While the connection is down it is dropped: whoever sent it has a way to repeat it.
 func (h *Hub) publish(subject, reply string, data []byte) {
-	var err error
-	if reply == "" {
-		err = h.nc.Publish(subject, data)
-	} else {
-		err = h.nc.PublishRequest(subject, reply, data)
-	}
-	if err != nil {
+	if err := h.publishTraced(subject, reply, data, nil); err != nil {
 		h.log.Debug("not published", "subject", subject, "error", err)
 	}
+}
+
+// publishTraced is publish for a message that may carry a trace.
+func (h *Hub) publishTraced(subject, reply string, data []byte, span *tracing.Span) error {
+	if span != nil {
+		return h.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data, Header: span.Header()})
+	}
+	if reply == "" {
+		return h.nc.Publish(subject, data)
+	}
+	return h.nc.PublishRequest(subject, reply, data)
 }
 
 // nextAnnounce spreads the announcements of the gateways and partitions over time.

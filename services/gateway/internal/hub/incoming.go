@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"signalling/api/bus"
 )
 
@@ -29,9 +31,9 @@ type incoming struct {
 
 // onSignal takes a signal from another gateway: the next one is delivered, one that came before is acknowledged again, and
 // a gap makes the sender repeat.
-func (h *Hub) onSignal(data []byte, out *outbox) {
+func (h *Hub) onSignal(m *nats.Msg, out *outbox) {
 	var s bus.Signal
-	if err := s.Decode(data); err != nil {
+	if err := s.Decode(m.Data); err != nil {
 		h.log.Error("signal not understood", "error", err)
 		return
 	}
@@ -41,6 +43,8 @@ func (h *Hub) onSignal(data []byte, out *outbox) {
 		h.m.received[receivedEarly].Inc()
 		return
 	case inOrder:
+		span := h.trace.Continue(m, "signal-receive")
+		defer span.End()
 		p := partitionOf(h, s.Room)
 		p.mu.Lock()
 		taken := p.onSignal(in, &s, out)

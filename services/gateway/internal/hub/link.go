@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalling/api/bus"
+	"signalling/pkg/tracing"
 )
 
 // links are the numbered streams of signals between this gateway and the others. NATS delivers at most once: what is lost
@@ -58,6 +59,7 @@ type unacked struct {
 	session  *Session
 	ref      []byte
 	deadline time.Time
+	span     *tracing.Span // ends when the target's gateway has answered
 }
 
 func (ls *links) to(gw string) *link {
@@ -73,10 +75,10 @@ func (ls *links) to(gw string) *link {
 
 // push numbers the signal and puts it in line at the link to gw; flush publishes it. It returns nil if too many are on
 // their way there.
-func (ls *links) push(gw string, s *Session, ref []byte, sig *bus.Signal) *link {
+func (ls *links) push(gw string, s *Session, ref []byte, sig *bus.Signal, span *tracing.Span) *link {
 	for {
 		l := ls.to(gw)
-		switch l.push(s, ref, sig) {
+		switch l.push(s, ref, sig, span) {
 		case pushed:
 			return l
 		case tooMany:
@@ -95,7 +97,7 @@ const (
 	forgotten
 )
 
-func (l *link) push(s *Session, ref []byte, sig *bus.Signal) pushing {
+func (l *link) push(s *Session, ref []byte, sig *bus.Signal, span *tracing.Span) pushing {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +115,7 @@ func (l *link) push(s *Session, ref []byte, sig *bus.Signal) pushing {
 		l.quietSince = now
 	}
 	m := sig.Append(make([]byte, 0, len(sig.Data)+len(sig.Room)+256))
-	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.cfg.CommandTimeout)})
+	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.cfg.CommandTimeout), span})
 	l.bytes += len(m)
 	return pushed
 }
@@ -132,13 +134,20 @@ func (l *link) flush() {
 		if i == len(l.unacked) {
 			break
 		}
-		m := l.unacked[i].message
+		m, span := l.unacked[i].message, l.unacked[i].span
 		l.next = l.unacked[i].seq + 1
 		l.mu.Unlock()
-		l.h.publish(subject, "", m)
+		l.h.publishSignal(subject, m, span)
 		l.mu.Lock()
 	}
 	l.publishing = false
+}
+
+// publishSignal publishes a signal. If it cannot be sent now it is sent again later.
+func (h *Hub) publishSignal(subject string, data []byte, span *tracing.Span) {
+	if err := h.publishTraced(subject, "", data, span); err != nil {
+		h.log.Debug("not published", "subject", subject, "error", err)
+	}
 }
 
 // indexOf returns where the first signal with this number or a higher one is.
@@ -187,6 +196,7 @@ func (h *Hub) onAck(data []byte, out *outbox) {
 	now := time.Now()
 	for i := range done {
 		u := &done[i]
+		u.span.End()
 		h.m.acknowledged.Observe((now.Sub(u.deadline) + h.cfg.CommandTimeout).Seconds())
 		k := slices.IndexFunc(a.Refused, func(r bus.Refusal) bool { return r.Seq == u.seq })
 		if k >= 0 {
@@ -270,11 +280,18 @@ func (ls *links) resendAll(out *outbox) {
 	}
 }
 
-// stop ends the timers.
+// stop ends the timers, and the traces of what is on its way.
 func (ls *links) stop() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.stopped = true
+	for _, l := range ls.out {
+		l.mu.Lock()
+		for i := range l.unacked {
+			l.unacked[i].span.End()
+		}
+		l.mu.Unlock()
+	}
 	for _, in := range ls.in {
 		if in.timer != nil {
 			in.timer.Stop()
@@ -318,6 +335,7 @@ func (l *link) remove(seqs map[uint64]bool) (removed []unacked) {
 		_, found := seqs[u.seq]
 		if found {
 			l.bytes -= len(u.message)
+			u.span.End()
 			removed = append(removed, u)
 		}
 		return found

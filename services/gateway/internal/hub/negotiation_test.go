@@ -1,6 +1,9 @@
 package hub
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"signalling/api/bus"
 	"signalling/api/client"
 	"signalling/pkg/metrics/metricstest"
+	"signalling/pkg/tracing"
 )
 
 const (
@@ -179,5 +183,31 @@ func BenchmarkCounting(b *testing.B) {
 		m.signalSize.Observe(200)
 		m.local[signalDelivered].Inc()
 		s.sent.Add(1)
+	}
+}
+
+// What a signal to a member here costs when nothing is traced, when 1 in 100 is, and when all are.
+func BenchmarkLocalSignalTracing(b *testing.B) {
+	nowhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer nowhere.Close()
+	for _, c := range []struct {
+		name string
+		cfg  tracing.Config
+	}{{"off", tracing.Config{}}, {"1%", tracing.Config{Endpoint: nowhere.URL, Ratio: .01}}, {"all", tracing.Config{Endpoint: nowhere.URL, Ratio: 1}}} {
+		b.Run(c.name, func(b *testing.B) {
+			t, err := tracing.New(c.cfg, "gateway", "bench", slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer t.End(slog.New(slog.DiscardHandler))
+			w := newBench(b)
+			w.h.Trace(t)
+			s := w.room(b, 2)
+			frame := signalFrame(s[1].id)
+			b.ReportAllocs()
+			for b.Loop() {
+				w.command(b, s[0], frame)
+			}
+		})
 	}
 }

@@ -5,13 +5,14 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/tracing"
 )
 
 // outbox collects, under a partition's mutex, what is to leave once it is released. run sends it.
 type outbox struct {
 	h        *Hub
 	messages []message
-	commands []bus.Command
+	commands []command
 	links    []*link // with signals in line
 	conns    []Conn  // with frames queued
 }
@@ -19,6 +20,12 @@ type outbox struct {
 type message struct {
 	subject, reply string
 	data           []byte
+}
+
+// command is a request that is sent.
+type command struct {
+	bus.Command
+	span *tracing.Span
 }
 
 var outboxes = sync.Pool{New: func() any { return new(outbox) }}

@@ -7,6 +7,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/tracing"
 )
 
 // request is a command on its way to the owner of its room's partition. It is sent until it is answered or its deadline
@@ -27,6 +28,7 @@ type request struct {
 	applied  bool // the event of a leave was seen before its answer
 	whole    bool // the answer must bring all members
 	counted  bool // it was answered; what follows is news
+	span     *tracing.Span
 }
 
 var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms service did not answer in time; try again"}
@@ -34,6 +36,9 @@ var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms se
 // request begins a command. It leaves with the outbox.
 func (p *partition) request(r *replica, s *Session, id string, op bus.Op, ref []byte, deadline time.Time, out *outbox) *request {
 	q := &request{r: r, session: s, client: id, op: op, seq: p.nextSeq(), ref: ref, deadline: deadline}
+	if s != nil {
+		q.span = p.trace(clientOp(op), s, r.name, deadline.Add(-p.h.cfg.CommandTimeout))
+	}
 	p.requests[q.seq] = q
 	p.post(q, out)
 	return q
@@ -57,17 +62,17 @@ func (p *partition) post(q *request, out *outbox) {
 	if q.r.live && !q.whole {
 		c.Have, c.Life = q.r.stamp.Epoch, q.r.born.Version
 	}
-	out.commands = append(out.commands, c)
+	out.commands = append(out.commands, command{c, q.span})
 }
 
 var encodings = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
 
 // send publishes a command. A connection that is down is a definite "not applied", so it is tried again soon.
-func (h *Hub) send(c *bus.Command) {
+func (h *Hub) send(c *command) {
 	b := encodings.Get().(*[]byte)
 	*b = c.Append((*b)[:0])
 	p := &h.parts[c.Seq%bus.Partitions]
-	err := h.nc.PublishRequest(bus.CommandSubject(p.n), bus.AnswerSubject(h.id, c.Seq), *b)
+	err := h.publishTraced(bus.CommandSubject(p.n), bus.AnswerSubject(h.id, c.Seq), *b, c.span)
 	encodings.Put(b)
 	if err != nil {
 		p.mu.Lock()
@@ -147,6 +152,7 @@ func (p *partition) expire(q *request, out *outbox) {
 func (p *partition) finish(q *request, e client.Event, out *outbox) {
 	delete(p.requests, q.seq)
 	q.stopTimer()
+	defer q.span.End()
 	if q.session == nil {
 		q.r.release(out)
 		return
@@ -162,6 +168,7 @@ func (p *partition) finish(q *request, e client.Event, out *outbox) {
 func (p *partition) tally(q *request, e client.Event) {
 	if !q.counted {
 		q.counted = true
+		q.span.Set("answer", e.Name())
 		p.h.m.answered(clientOp(q.op), e, p.h.waited(q.deadline))
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/tracing"
 )
 
 // queue is what a session has asked for in one room and is not answered yet. Commands of one room are carried out one
@@ -94,6 +95,14 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 	}
 	r.queues[s] = &queue{current: q}
 	return true
+}
+
+// trace begins the trace of a command that came at since, if it is sampled.
+func (p *partition) trace(op client.Op, s *Session, room string, since time.Time) *tracing.Span {
+	span := p.h.trace.Root(op.String(), since)
+	span.Set("client", s.id)
+	span.Set("room", room)
+	return span
 }
 
 // answer answers a command that may have waited.

@@ -30,8 +30,10 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 	case target.session != nil:
 		m.local[signalDelivered].Inc()
 		r.signalled(sender, target, s.id, target.Client, c.Data)
+		span := p.trace(c.Op, s, r.name, time.Time{})
 		out.signal(target.session, c.Room, s.id, c.Data)
 		out.delivered(s, ref)
+		span.End()
 	case target.Gateway == p.h.id:
 		held := heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: c.Data}
 		if !r.hold(held) {
@@ -43,7 +45,7 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 	default:
 		l := p.h.links.push(target.Gateway, s, ref, &bus.Signal{
 			From: p.h.id, Stamp: r.stamp, Room: c.Room, Sender: []byte(s.id), Target: c.TargetID, Data: c.Data,
-		})
+		}, p.trace(c.Op, s, r.name, time.Time{}))
 		if l == nil {
 			m.remote[refusedSignal(unreachable)].Inc()
 			out.answer(s, ref, unreachable)

@@ -35,9 +35,13 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 		e.reply(reply)
 		return
 	}
+	span := e.opts.Tracer.Continue(m, "command")
+	defer span.End()
 	e.answer, e.event = p.rooms.Apply(c)
+	span.Set("command", string(c.Op))
+	span.Set("result", string(e.answer.Result))
 	if e.event.Kind != "" {
-		e.publishEvent(&e.event)
+		e.publishTraced(&e.event, span)
 	}
 	e.reply(reply)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
+	"signalling/pkg/tracing"
 	"signalling/services/rooms/internal/ownership"
 	"signalling/services/rooms/internal/room"
 )
@@ -61,6 +62,8 @@ type Options struct {
 	GatewayTimeout time.Duration
 	RecoveryWindow time.Duration
 	Settle         time.Duration
+	// Tracer goes on with gateways' traces; nil does not.
+	Tracer *tracing.Tracer
 	// Metrics count what the engine does; nil if nobody is to see that.
 	Metrics *Metrics
 }

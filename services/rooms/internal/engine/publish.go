@@ -1,6 +1,11 @@
 package engine
 
-import "signalling/api/bus"
+import (
+	"github.com/nats-io/nats.go"
+
+	"signalling/api/bus"
+	"signalling/pkg/tracing"
+)
 
 // appender is any message of package bus.
 type appender interface{ Append(dst []byte) []byte }
@@ -26,6 +31,19 @@ func (e *Engine) publish(subject string, data []byte) bool {
 func (e *Engine) publishEvent(ev *bus.Event) {
 	e.counters.events++
 	e.send(bus.EventSubject(bus.Token(ev.Room)), ev)
+}
+
+// publishTraced is publishEvent for what a command has caused that may be traced.
+func (e *Engine) publishTraced(ev *bus.Event, span *tracing.Span) {
+	if span == nil {
+		e.publishEvent(ev)
+		return
+	}
+	e.counters.events++
+	m := &nats.Msg{Subject: bus.EventSubject(bus.Token(ev.Room)), Data: ev.Append(nil), Header: span.Header()}
+	if err := e.nc.PublishMsg(m); err != nil {
+		e.counters.unsent++
+	}
 }
 
 // publishEvents publishes what happened in a partition, unless we may not speak for it now: then its gateways are asked
