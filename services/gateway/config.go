@@ -19,6 +19,7 @@ type Config struct {
 
 	Auth   AuthConfig
 	Limits LimitsConfig
+	ICE    ICEConfig
 
 	Origins []string `env:"GATEWAY_ORIGINS" desc:"web origins that may connect beside the gateway's own host, comma-separated; * in a name stands for any part, * alone for all"`
 

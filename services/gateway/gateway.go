@@ -93,14 +93,14 @@ func (g *Gateway) open(ctx, life context.Context, opts Options, origins *door.Or
 		return err
 	}
 	doors := g.doorConfig(origins)
-	doors.Auth, doors.Limits = auth, g.cfg.Limits.limits()
+	doors.Auth, doors.Limits, doors.ICE = auth, g.cfg.Limits.limits(), g.cfg.ICE.ice()
 	if doors.Proxies, err = g.cfg.Limits.proxies(); err != nil {
 		return fmt.Errorf("%w: %w", settings.ErrInvalid, err)
 	}
 	doors = doors.Share()
 	g.native = door.NewNative(doors, g.hub)
 	g.sio = door.NewSocketIO(doors, g.cfg.Polling, g.hub)
-	if err := g.listen(opts.Root, doors.Limits); err != nil {
+	if err := g.listen(opts.Root, doors); err != nil {
 		g.nc.Close()
 		return err
 	}
@@ -159,8 +159,8 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 	}
 }
 
-func (g *Gateway) listen(root http.Handler, limits *door.Limits) (err error) {
-	if g.clients, err = g.listenClients(limits.Count); err != nil {
+func (g *Gateway) listen(root http.Handler, doors door.Config) (err error) {
+	if g.clients, err = g.listenClients(doors.Limits.Count); err != nil {
 		return fmt.Errorf("gateway: GATEWAY_LISTEN: %w", err)
 	}
 	if g.admin, err = admin.Start(g.cfg.AdminListen, g.log); err != nil {
@@ -171,6 +171,7 @@ func (g *Gateway) listen(root http.Handler, limits *door.Limits) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", g.doors.Native(g.native))
 	mux.Handle("/socket.io/", g.doors.SocketIO(g.sio))
+	mux.Handle("/ice-servers", door.ICEServers(doors))
 	g.handlePages(mux, root)
 	g.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes,

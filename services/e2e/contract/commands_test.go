@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	api "signalling/api/client"
+	"signalling/pkg/token"
 	"signalling/services/e2e/labtest"
 )
 
@@ -40,6 +41,36 @@ var commands = map[string]func(t *testing.T, s *site){
 		ask(t, b, signal(room, "nobody", 1), targetNotFound(room, "nobody"))
 		ask(t, b, signal("", a.ID, 1), refused("bad-request"))
 	},
+	"token-refresh": func(t *testing.T, s *site) {
+		refresh := func(text string) J { return J{"event": "token-refresh", "token": text} }
+		ask(t, s.Connect(), refresh("x"), refused("bad-request")) // no tokens are used here
+		a := withToken(t, token.Order{Subject: "alice"})
+		ask(t, a, refresh(signed(t, token.Order{Subject: "alice"})), J{"event": "token-refreshed", "expiresIn": 0})
+		ask(t, a, refresh("x"), refused("unauthorized"))
+		ask(t, a, refresh(signed(t, token.Order{Subject: "bob"})), refused("forbidden"))
+		ask(t, a, refresh(""), refused("bad-request"))
+	},
+	"ice-servers": func(t *testing.T, s *site) {
+		ask(t, s.Connect(), J{"event": "ice-servers"}, J{"event": "ice-servers", "iceServers": []any{}, "expiresIn": 0})
+	},
+}
+
+const tokenSecret = "the secret that signs the tokens of these tests"
+
+func signed(t *testing.T, o token.Order) string {
+	t.Helper()
+	text, err := token.Sign([]byte(tokenSecret), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// withToken connects with a token to a server that wants one.
+func withToken(t *testing.T, o token.Order) *conn {
+	t.Helper()
+	s := labtest.PrivateOneProcess(t, "GATEWAY_AUTH_SECRET="+tokenSecret, "GATEWAY_AUTH_LEEWAY=0s")
+	return labtest.Open(t, s.URLOf(0)+"?token="+signed(t, o), nil)
 }
 
 func TestCommands(t *testing.T) {

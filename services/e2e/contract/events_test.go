@@ -2,8 +2,12 @@ package contract
 
 import (
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	api "signalling/api/client"
+	"signalling/pkg/token"
 	"signalling/services/e2e/labtest"
 )
 
@@ -99,6 +103,34 @@ var events = map[string]func(t *testing.T, s *site){
 		b.Expect(clientLeft(room, c))
 		c.ExpectNothing()
 		d.ExpectNothing()
+	},
+	"ice-servers": func(t *testing.T, s *site) {
+		const stun = "stun:stun.example.org"
+		p := labtest.PrivateOneProcess(t, "GATEWAY_ICE_SERVERS="+stun)
+		want, a, b := []any{map[string]any{"urls": []any{stun}}}, p.Connect(), p.Connect()
+		if diff := cmp.Diff(want, a.Welcome["iceServers"]); diff != "" {
+			t.Error(diff)
+		}
+		ask(t, a, J{"event": "ice-servers"}, J{"event": "ice-servers", "iceServers": want, "expiresIn": 0})
+		b.ExpectNothing()
+	},
+	"token-expiring": func(t *testing.T, _ *site) {
+		a := withToken(t, token.Order{Lifetime: 30 * time.Second}) // it is less than a minute from its end
+		got := a.Next()
+		left, _ := got["expiresIn"].(float64)
+		if got["event"] != "token-expiring" || left <= 0 || left > 30_000 || len(got) != 2 {
+			t.Errorf("%v", got)
+		}
+		a.ExpectNothing()
+	},
+	"token-refreshed": func(t *testing.T, _ *site) {
+		a := withToken(t, token.Order{})
+		a.Emit(J{"event": "token-refresh", "token": signed(t, token.Order{Lifetime: time.Hour})})
+		got := a.Next()
+		left, _ := got["expiresIn"].(float64)
+		if got["event"] != "token-refreshed" || left < 3_500_000 || left > 3_600_000 || len(got) != 2 {
+			t.Errorf("%v", got)
+		}
 	},
 	"error": func(t *testing.T, s *site) {
 		room, a, b := s.Room(), s.Connect(), s.Connect()

@@ -18,8 +18,13 @@ type Config struct {
 	URL string
 	// Room is created if it does not exist.
 	Room string
-	// ICEServers help peers that cannot reach each other directly. Default: none, which is enough on one network.
+	// Token says to the server who the peer is, where it asks for that.
+	Token string
+	// ICEServers help peers that cannot reach each other directly. Default: those that the server names; none are enough on
+	// one network.
 	ICEServers []webrtc.ICEServer
+	// RelayOnly makes connections through TURN servers only.
+	RelayOnly bool
 	// Step, if set, is told what happens. Calls may come from several goroutines at once.
 	Step func(format string, args ...any)
 }
@@ -36,6 +41,7 @@ type Peer struct {
 	ended  chan struct{}
 
 	remotes map[string]*remote // by client id; used by run only
+	ice     []webrtc.ICEServer // likewise
 }
 
 // Enter connects to the server, creates or joins the room, and begins to negotiate with the members that are there. ctx
@@ -44,7 +50,7 @@ func Enter(ctx context.Context, cfg Config) (*Peer, error) {
 	if cfg.Step == nil {
 		cfg.Step = func(string, ...any) {}
 	}
-	signals, err := client.Dial(ctx, cfg.URL, nil)
+	signals, err := client.Dial(ctx, cfg.URL, &client.Options{Token: cfg.Token})
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +62,7 @@ func Enter(ctx context.Context, cfg Config) (*Peer, error) {
 		channels: make(chan *Channel, 16),
 		ended:    make(chan struct{}),
 		remotes:  map[string]*remote{},
+		ice:      cfg.ICEServers,
 	}
 	if err := p.enterRoom(ctx); err != nil {
 		_ = signals.Close()
@@ -137,6 +144,10 @@ func (p *Peer) run() {
 
 func (p *Peer) handle(m client.Message) error {
 	switch e := m.Event.(type) {
+	case *client.Welcome:
+		return p.useServers(e.ICEServers)
+	case *client.ICEServers:
+		return p.useServers(e.ICEServers)
 	case *client.RoomJoined:
 		for _, id := range e.Clients {
 			if err := p.remote(id).offer(); err != nil {
@@ -159,6 +170,29 @@ func (p *Peer) handle(m client.Message) error {
 		p.cfg.Step("%s is no longer there", e.TargetID)
 	}
 	return nil
+}
+
+// useServers takes the ICE servers that the server names, unless the configuration has others. Those of the welcome come first;
+// later ones have newer credentials, and serve the connections that are made from then on.
+func (p *Peer) useServers(text json.RawMessage) error {
+	if p.cfg.ICEServers != nil || text == nil {
+		return nil
+	}
+	var servers []webrtc.ICEServer
+	if err := json.Unmarshal(text, &servers); err != nil {
+		return fmt.Errorf("ICE servers: %w", err)
+	}
+	p.ice = servers
+	return nil
+}
+
+// configuration is that of a new connection.
+func (p *Peer) configuration() webrtc.Configuration {
+	c := webrtc.Configuration{ICEServers: p.ice}
+	if p.cfg.RelayOnly {
+		c.ICETransportPolicy = webrtc.ICETransportPolicyRelay
+	}
+	return c
 }
 
 // remote returns the connection to another member, a new one if need be.

@@ -26,7 +26,7 @@ type remote struct {
 }
 
 func (r *remote) open() error {
-	conn, err := r.peer.api.NewPeerConnection(webrtc.Configuration{ICEServers: r.peer.cfg.ICEServers})
+	conn, err := r.peer.api.NewPeerConnection(r.peer.configuration())
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,11 @@ type guard struct {
 	claims  *token.Claims // nil without tokens
 	place   *place        // among the clients of its address; nil if those are not counted
 	expiry  expiry
+	renewal renewal
 	idle    *idle // nil if clients may be idle
 }
 
-// newGuard must be followed by begin, and by end when the client's connection has ended.
+// newGuard must be followed by bind and begin, and by end when the client's connection has ended.
 func newGuard(cfg *Config, claims *token.Claims, p *place) *guard {
 	g := &guard{cfg: cfg, claims: claims, place: p}
 	if cfg.Limits != nil {
@@ -32,19 +33,22 @@ func newGuard(cfg *Config, claims *token.Claims, p *place) *guard {
 	return g
 }
 
-// begin starts what depends on time.
-func (g *guard) begin(s *hub.Session, c hub.Conn) {
-	g.session, g.conn = s, c
+// bind says whose guard it is.
+func (g *guard) bind(s *hub.Session, c hub.Conn) { g.session, g.conn = s, c }
+
+// begin starts what depends on time, and may send.
+func (g *guard) begin() {
 	if g.claims != nil {
 		g.expiry.set(g, g.claims.Expires)
 	}
 	if l := g.cfg.Limits; l != nil && (l.FirstCommand > 0 || l.Idle > 0) {
-		g.idle = startIdle(l, s)
+		g.idle = startIdle(l, g.session)
 	}
 }
 
 func (g *guard) end() {
 	g.expiry.stop()
+	g.renewal.stop()
 	g.idle.stop()
 	g.place.leave()
 }
@@ -59,7 +63,7 @@ func (g *guard) admit(c *client.Command, ref []byte, size int) bool {
 		g.session.Answer(ref, g.refresh(string(c.Token)))
 		return false
 	case client.ICEServersGet:
-		g.session.Answer(ref, &client.ICEServers{ICEServers: []byte("[]")})
+		g.session.Answer(ref, g.iceServers())
 		return false
 	}
 	if g.claims != nil && g.claims.Grants != nil && !granted(g.claims.Grants, c) {

@@ -35,6 +35,8 @@ type Config struct {
 	Auth *Auth
 	// Limits bound what clients may do; nil for none.
 	Limits *Limits
+	// ICE are the ICE servers that clients are told of; nil for none.
+	ICE *ICE
 	// Proxies are believed when they say for whom they speak.
 	Proxies Proxies
 	Logger  *slog.Logger
@@ -185,9 +187,10 @@ type native struct {
 // serve reads the client's frames until its connection ends.
 func (c *native) serve() {
 	defer c.door.wg.Done()
+	c.guard.bind(c.session, c)
 	c.welcome()
+	c.guard.begin()
 	c.startHeartbeat()
-	c.guard.begin(c.session, c)
 	c.ws.OnPing(c.guard.ping)
 	err := c.read()
 	c.session.Flush()
@@ -200,9 +203,13 @@ func (c *native) serve() {
 }
 
 func (c *native) welcome() {
-	c.answer(nil, &client.Welcome{
+	w := &client.Welcome{
 		ClientID: c.session.ID(), Protocol: client.Protocol, MaxMessageBytes: uint64(c.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
-	})
+	}
+	if c.door.cfg.ICE != nil {
+		w.ICEServers = c.guard.iceServers().ICEServers
+	}
+	c.answer(nil, w)
 	c.Flush()
 }
 

@@ -70,7 +70,8 @@ func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Re
 	c := &sioConn{door: d, s: s, guard: newGuard(&d.cfg, claims, place)}
 	s.SetData(c)
 	c.session = d.hub.Connect(s.ID(), c)
-	c.guard.begin(c.session, c)
+	c.guard.bind(c.session, c)
+	c.guard.begin()
 	// On a goroutine of its own, because a log call is deep: this one would keep the stack that it needs (8 KiB in place of
 	// 4) for as long as the client is connected.
 	var logged sync.WaitGroup
