@@ -17,6 +17,7 @@ type Config struct {
 	Listen      string `env:"GATEWAY_LISTEN" envDefault:":8080" desc:"address of the client doors"`
 	AdminListen string `env:"GATEWAY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081" desc:"address of health and admin"`
 
+	TLS    TLSConfig
 	Auth   AuthConfig
 	Limits LimitsConfig
 	ICE    ICEConfig

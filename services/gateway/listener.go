@@ -139,15 +139,20 @@ func (g *Gateway) listenClients(met func(door.Kind)) (net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	bounded := &listener{TCPListener: tcp, proxies: proxies, addresses: make(map[netip.Addr]int), met: met}
+	bounded := &listener{TCPListener: tcp, proxies: proxies, addresses: make(map[netip.Addr]int), met: met, secure: g.cfg.TLS.Cert != ""}
 	if c.On {
 		bounded.limits = connectionLimits{all: c.Connections, address: c.AddressConnections}
 		if bounded.limits.all == 0 {
 			bounded.limits.all = maxFiles() / 10 * 9
 		}
 	}
+	l = bounded
 	if c.ProxyProtocol {
-		return proxied(bounded, proxies, headerTimeout), nil
+		l = proxied(bounded, proxies, headerTimeout)
 	}
-	return bounded, nil
+	secure, err := g.cfg.TLS.secure(l, g.log)
+	if err != nil {
+		return nil, errors.Join(err, bounded.Close())
+	}
+	return secure, nil
 }
