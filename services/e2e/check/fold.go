@@ -94,9 +94,9 @@ func apply(members []string, log []Change) []string {
 }
 
 // Fold follows one client through its rooms. The stints are in the order of their beginnings. Signals whose data is a
-// number must come with ascending numbers from each sender.
+// number must come with ascending numbers from each sender in a room.
 func Fold(h History, mode Mode) (stints []*Stint, violations []string) {
-	f := folder{client: h.Client, mode: mode, open: map[string]*Stint{}, signals: map[string]uint64{}}
+	f := folder{client: h.Client, mode: mode, open: map[string]*Stint{}, signals: map[[2]string]uint64{}}
 	for i, seen := range h.Seen {
 		if problem := f.step(seen); problem != "" {
 			violations = append(violations, fmt.Sprintf("%s, event %d (%s): %s%s",
@@ -159,7 +159,7 @@ type folder struct {
 	now     time.Duration
 	open    map[string]*Stint // by room
 	stints  []*Stint
-	signals map[string]uint64 // the last number, by sender
+	signals map[[2]string]uint64 // the last number, by room and sender
 }
 
 func (f *folder) step(seen Seen) string {
@@ -290,10 +290,11 @@ func (f *folder) signal(e *api.SignalReceive) string {
 	if err != nil {
 		return ""
 	}
-	if last := f.signals[e.SenderID]; n <= last {
+	from := [2]string{e.Room, e.SenderID}
+	if last := f.signals[from]; n <= last {
 		return fmt.Sprintf("but number %d of this sender came before", last)
 	}
-	f.signals[e.SenderID] = n
+	f.signals[from] = n
 	return ""
 }
 

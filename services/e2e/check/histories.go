@@ -142,11 +142,11 @@ func (g *group) hidden(client string, known int) {
 
 // check compares a stint with the log of its room's life.
 func (g *group) check(s *Stint, p place) {
-	before := apply([]string{g.owner}, p.life.log[:p.at])
-	if !slices.Equal(before, s.Before) {
-		g.violation("%s joined and was told of %v; there were %v", s.Client, s.Before, before)
+	rest, ok := g.after(s, p)
+	if !ok {
+		g.violation("%s joined and was told of %v; there were %v", s.Client, s.Before, apply([]string{g.owner}, p.life.log[:p.at]))
+		rest = p.life.log[p.at+1:]
 	}
-	rest := p.life.log[p.at+1:]
 	n := min(len(rest), len(s.Log))
 	if !slices.Equal(rest[:n], s.Log[:n]) {
 		g.violation("%s and the owner's log differ after its join:\n  %s saw %v\n  the log is %v", s.Client, s.Client, s.Log, rest)
@@ -168,5 +168,20 @@ func (g *group) check(s *Stint, p place) {
 		g.violation("%s was told that the room is closed, and it is not", s.Client)
 	case s.End == Open && p.life.owner.End != Open:
 		g.violation("%s was not told that the room is closed", s.Client)
+	}
+}
+
+// after returns what follows in the log on what the client was told when it joined. That can be some changes later than its
+// join: an answer that was asked for again tells of them too, and they are not told once more.
+func (g *group) after(s *Stint, p place) ([]Change, bool) {
+	before := apply([]string{g.owner}, p.life.log[:p.at])
+	for rest := p.life.log[p.at+1:]; ; rest = rest[1:] {
+		if slices.Equal(before, s.Before) {
+			return rest, true
+		}
+		if len(rest) == 0 || rest[0].Client == s.Client {
+			return nil, false
+		}
+		before = apply(before, rest[:1])
 	}
 }
