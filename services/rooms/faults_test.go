@@ -318,7 +318,7 @@ func TestSettings(t *testing.T) {
 	if err := settings.Parse(&cfg, settings.Options{Environ: map[string]string{}}); err != nil {
 		t.Fatal(err)
 	}
-	if empty := (rooms.Config{NATS: cfg.NATS}).Defaults(); empty != cfg {
+	if empty := (rooms.Config{NATS: cfg.NATS, Tracing: cfg.Tracing}).Defaults(); empty != cfg {
 		t.Errorf("defaults %+v, from the environment %+v", empty, cfg)
 	}
 	for _, bad := range []rooms.Config{
