@@ -54,7 +54,7 @@ func TestProxies(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			program := need.Program(t, p.name, p.pkg)
 			d := newDriver(t)
-			s := labtest.Private(t, lab.Layout{Gateways: 2})
+			s := labtest.Private(t, lab.Layout{Gateways: 2, GatewayEnv: []string{"LOG_LEVEL=debug"}}) // who connected is told at debug
 			url := startProxy(t, s, p.config, func(file string) []string { return p.start(t, program, file) }, nil)
 
 			room := s.Room()
