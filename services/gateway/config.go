@@ -47,6 +47,8 @@ const (
 	writeTimeout     = 10 * time.Second
 	closeTimeout     = 5 * time.Second
 	headerTimeout    = 10 * time.Second
+	bodyTimeout      = 10 * time.Second
+	idleTimeout      = 2 * time.Minute // between two requests on a connection
 	maxHeaderBytes   = 16 << 10
 	// maxMessage is what NATS carries by default, less the header of a signal.
 	maxMessage = 1<<20 - 8<<10

@@ -174,7 +174,7 @@ func (g *Gateway) listen(root http.Handler, doors door.Config) (err error) {
 	mux.Handle("/ice-servers", door.ICEServers(doors))
 	g.handlePages(mux, root)
 	g.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: boundBodies(mux), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), // TLS and header noise of strangers
 	}
 	g.log.Info("listening", "for", "clients", "addr", g.Addr().String(), "gateway", g.hub.ID())

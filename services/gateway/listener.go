@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -122,6 +123,17 @@ func proxied(l net.Listener, proxies door.Proxies, patience time.Duration) net.L
 			return proxyproto.SKIP, nil
 		},
 	}
+}
+
+// boundBodies bounds how long a request's body may take. Only the polling of Socket.IO takes bodies, and sets a time of its own;
+// any other body is awaited by net/http before it answers, for as long as it takes.
+func boundBodies(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // TCP always can
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // listenClients binds the clients' address.

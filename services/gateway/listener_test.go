@@ -1,10 +1,15 @@
 package gateway
 
 import (
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"signalling/services/gateway/internal/door"
 )
@@ -54,3 +59,32 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 
 // Sockets that are counted are still plain sockets to package wsock, which then writes to them without a goroutine.
 var _ syscall.Conn = (*connection)(nil)
+
+// only accepts one connection.
+type only struct{ conns chan net.Conn }
+
+func (o *only) Accept() (net.Conn, error) {
+	if c, ok := <-o.conns; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (o *only) Close() error   { close(o.conns); return nil }
+func (o *only) Addr() net.Addr { return &net.UnixAddr{} }
+
+func TestABodyThatDoesNotComeIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		l := &only{conns: make(chan net.Conn, 1)}
+		l.conns <- server
+		srv := &http.Server{Handler: boundBodies(http.NotFoundHandler()), ReadHeaderTimeout: headerTimeout}
+		go func() { _ = srv.Serve(l) }()
+		begun := time.Now()
+		_, _ = fmt.Fprint(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+		_, _ = io.Copy(io.Discard, client) // without a bound it waits for ever
+		if took := time.Since(begun); took > 2*bodyTimeout {
+			t.Errorf("the connection ended after %v", took)
+		}
+		_ = srv.Close()
+	})
+}

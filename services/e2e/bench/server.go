@@ -45,7 +45,7 @@ func (b *Bench) start(ctx context.Context, t Target, w *Work) (*server, error) {
 func startProduct(ctx context.Context, l *lab.Lab, t Target, w *Work, gateways int) (*server, error) {
 	var env []string
 	if w.Fresh {
-		env = []string{fmt.Sprintf("GATEWAY_PING_INTERVAL=%ds", heartbeatSeconds), "GATEWAY_PING_TIMEOUT=3s"}
+		env = []string{fmt.Sprintf("GATEWAY_PING_INTERVAL=%ds", heartbeatSeconds), "GATEWAY_PING_TIMEOUT=3s", "GATEWAY_COMMAND_TIMEOUT=2s"}
 	}
 	var err error
 	if t == One {
