@@ -52,20 +52,20 @@ func Handler(reg *prometheus.Registry) http.Handler {
 func Counters(reg prometheus.Registerer, opts prometheus.CounterOpts, label string, values ...string) []prometheus.Counter {
 	vec := prometheus.NewCounterVec(opts, []string{label})
 	reg.MustRegister(vec)
-	children := make([]prometheus.Counter, len(values))
-	for i, v := range values {
-		children[i] = vec.WithLabelValues(v)
-	}
-	return children
+	return children(vec.WithLabelValues, values)
 }
 
 // Histograms is Counters for histograms.
 func Histograms(reg prometheus.Registerer, opts prometheus.HistogramOpts, label string, values ...string) []prometheus.Observer {
 	vec := prometheus.NewHistogramVec(opts, []string{label})
 	reg.MustRegister(vec)
-	children := make([]prometheus.Observer, len(values))
+	return children(vec.WithLabelValues, values)
+}
+
+func children[T any](child func(labels ...string) T, values []string) []T {
+	all := make([]T, len(values))
 	for i, v := range values {
-		children[i] = vec.WithLabelValues(v)
+		all[i] = child(v)
 	}
-	return children
+	return all
 }

@@ -75,13 +75,14 @@ func (g *running) dialTLS(pool *x509.CertPool) *client {
 	})
 }
 
-// A whole conversation of the native door, in which nothing may depend on plain sockets.
-func TestTheNativeDoorOverTLS(t *testing.T) {
+// meetOverTLS lets two native clients of a gateway with TLS meet in the lobby.
+func meetOverTLS(t *testing.T) (g *running, o *owner, alice, bob *client) {
+	t.Helper()
 	nats, dir := natstest.RunTCP(t), t.TempDir()
 	pool := certificateIn(t, dir, 1)
-	g := tlsGateway(t, nats, dir)
-	o := ownerOn(t, nats, g)
-	alice, bob := g.dialTLS(pool), g.dialTLS(pool)
+	g = tlsGateway(t, nats, dir)
+	o = ownerOn(t, nats, g)
+	alice, bob = g.dialTLS(pool), g.dialTLS(pool)
 	r := o.open(lobby, alice)
 	bob.join(lobby)
 	c := o.expectCommand(bus.Join, lobby, bob)
@@ -89,6 +90,12 @@ func TestTheNativeDoorOverTLS(t *testing.T) {
 	r.answer(c)
 	bob.expect(joined(lobby, alice, alice))
 	alice.expect(clientJoined(lobby, bob))
+	return g, o, alice, bob
+}
+
+// A whole conversation of the native door, in which nothing may depend on plain sockets.
+func TestTheNativeDoorOverTLS(t *testing.T) {
+	g, o, alice, bob := meetOverTLS(t)
 	for n := range 500 { // many at once
 		alice.signal(lobby, bob, number(n))
 	}
@@ -109,18 +116,7 @@ func TestTheNativeDoorOverTLS(t *testing.T) {
 
 // A client that reads nothing is closed as on a plain socket, and those beside it go on.
 func TestASlowClientOverTLS(t *testing.T) {
-	nats, dir := natstest.RunTCP(t), t.TempDir()
-	pool := certificateIn(t, dir, 1)
-	g := tlsGateway(t, nats, dir)
-	o := ownerOn(t, nats, g)
-	alice, bob := g.dialTLS(pool), g.dialTLS(pool)
-	r := o.open(lobby, alice)
-	bob.join(lobby)
-	c := o.expectCommand(bus.Join, lobby, bob)
-	r.publish(r.add(bob, c.Gateway, c.Seq))
-	r.answer(c)
-	bob.expect(joined(lobby, alice, alice))
-	alice.expect(clientJoined(lobby, bob))
+	_, o, alice, bob := meetOverTLS(t)
 	resume := bob.stopReading()
 	defer resume()
 	large := `"` + strings.Repeat("x", 200<<10) + `"`

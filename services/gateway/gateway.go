@@ -89,14 +89,15 @@ func (g *Gateway) open(ctx, life context.Context, opts Options, origins *door.Or
 	if err := g.cfg.checkOpen(auth); err != nil {
 		return err
 	}
+	proxies, err := g.cfg.Limits.proxies()
+	if err != nil {
+		return fmt.Errorf("%w: %w", settings.ErrInvalid, err)
+	}
 	if err := g.connect(ctx, opts); err != nil {
 		return err
 	}
 	doors := g.doorConfig(origins)
-	doors.Auth, doors.Limits, doors.ICE = auth, g.cfg.Limits.limits(), g.cfg.ICE.ice()
-	if doors.Proxies, err = g.cfg.Limits.proxies(); err != nil {
-		return fmt.Errorf("%w: %w", settings.ErrInvalid, err)
-	}
+	doors.Auth, doors.Limits, doors.ICE, doors.Proxies = auth, g.cfg.Limits.limits(), g.cfg.ICE.ice(), proxies
 	doors = doors.Share()
 	g.native = door.NewNative(doors, g.hub)
 	g.sio = door.NewSocketIO(doors, g.cfg.Polling, g.hub)
@@ -160,7 +161,7 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 }
 
 func (g *Gateway) listen(root http.Handler, doors door.Config) (err error) {
-	if g.clients, err = g.listenClients(doors.Limits.Count); err != nil {
+	if g.clients, err = g.listenClients(doors); err != nil {
 		return fmt.Errorf("gateway: GATEWAY_LISTEN: %w", err)
 	}
 	if g.admin, err = admin.Start(g.cfg.AdminListen, g.log); err != nil {

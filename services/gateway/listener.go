@@ -137,7 +137,7 @@ func boundBodies(h http.Handler) http.Handler {
 }
 
 // listenClients binds the clients' address.
-func (g *Gateway) listenClients(met func(door.Kind)) (net.Listener, error) {
+func (g *Gateway) listenClients(doors door.Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", g.cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -147,11 +147,10 @@ func (g *Gateway) listenClients(met func(door.Kind)) (net.Listener, error) {
 		return nil, errors.Join(errors.New("not TCP"), l.Close())
 	}
 	c := &g.cfg.Limits
-	proxies, err := c.proxies()
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
+	bounded := &listener{
+		TCPListener: tcp, proxies: doors.Proxies, addresses: make(map[netip.Addr]int),
+		met: doors.Limits.Count, secure: g.cfg.TLS.Cert != "",
 	}
-	bounded := &listener{TCPListener: tcp, proxies: proxies, addresses: make(map[netip.Addr]int), met: met, secure: g.cfg.TLS.Cert != ""}
 	if c.On {
 		bounded.limits = connectionLimits{all: c.Connections, address: c.AddressConnections}
 		if bounded.limits.all == 0 {
@@ -160,7 +159,7 @@ func (g *Gateway) listenClients(met func(door.Kind)) (net.Listener, error) {
 	}
 	l = bounded
 	if c.ProxyProtocol {
-		l = proxied(bounded, proxies, headerTimeout)
+		l = proxied(bounded, doors.Proxies, headerTimeout)
 	}
 	secure, err := g.cfg.TLS.secure(l, g.log)
 	if err != nil {

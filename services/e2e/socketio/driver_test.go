@@ -53,7 +53,7 @@ func newDriver(t testing.TB) *driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stderr lockedBuffer
+	var stderr labtest.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -136,23 +136,4 @@ func (d *driver) end() {
 		_ = d.process.Kill()
 		<-d.ended
 	}
-}
-
-// lockedBuffer takes what a process writes.
-type lockedBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf []byte
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf = append(b.buf, p...)
-	return len(p), nil
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.buf)
 }

@@ -14,7 +14,7 @@ import (
 func start(t *testing.T, command []string) {
 	t.Helper()
 	cmd := exec.Command("sh", append([]string{"-c", `"$@" & read -r _; kill $!; wait $!`, "sh"}, command...)...)
-	var out lockedBuffer
+	var out labtest.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

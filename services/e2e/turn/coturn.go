@@ -2,7 +2,6 @@
 package turn
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -10,11 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"signalling/services/e2e/lab"
+	"signalling/services/e2e/labtest"
 	"signalling/services/e2e/need"
 )
 
@@ -26,7 +25,7 @@ type Server struct {
 	// URL is for GATEWAY_ICE_SERVERS.
 	URL string
 
-	log lockedBuffer
+	log labtest.Buffer
 }
 
 // Log is what the server has said.
@@ -104,23 +103,4 @@ func (s *Server) await(t testing.TB, addr string, ended <-chan struct{}) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-// String returns what was written.
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -156,11 +156,10 @@ func (m *Metrics) registerCommands(reg prometheus.Registerer) {
 	for _, code := range codes() {
 		m.commands[0] = append(m.commands[0], total.WithLabelValues("refused", code))
 	}
-	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	took := metrics.Histograms(reg, prometheus.HistogramOpts{
 		Namespace: metrics.Namespace, Subsystem: subsystem, Name: "command_duration_seconds",
 		Help: "Time from a command's arrival to its answer, the wait behind others of its client included.", Buckets: durationBuckets,
-	}, []string{"command"})
-	reg.MustRegister(took)
+	}, "command", client.RoomCreate.String(), client.RoomJoin.String(), client.RoomLeave.String())
 	for op := client.RoomCreate; op <= client.RoomLeave; op++ {
 		m.commands[op] = make([]prometheus.Counter, len(answers)+len(client.Codes))
 		for i, answer := range slices.Concat(answers, codes()) {
@@ -168,7 +167,7 @@ func (m *Metrics) registerCommands(reg prometheus.Registerer) {
 				m.commands[op][i] = total.WithLabelValues(op.String(), answer)
 			}
 		}
-		m.took[op] = took.WithLabelValues(op.String())
+		m.took[op] = took[op-client.RoomCreate]
 	}
 	m.retries = prometheus.NewCounter(counter("command_retries_total", "Commands that were sent to the rooms service again."))
 	m.paced = prometheus.NewCounter(counter("paced_total", "Times that a client was not read because too many of its commands were unanswered."))

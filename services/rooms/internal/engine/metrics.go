@@ -31,11 +31,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Help:    "Time from the ownership of a partition until it was served.",
 		Buckets: []float64{.01, .05, .1, .25, .5, 1, 2, 3, 5, 10},
 	})
-	ownerships := prometheus.NewCounterVec(counter("ownership_changes_total", "Partitions that this instance gained or lost."), []string{"change"})
+	ownerships := metrics.Counters(reg, counter("ownership_changes_total", "Partitions that this instance gained or lost."),
+		"change", "gained", "lost")
 	m.challenges = prometheus.NewCounter(counter("challenges_total", "Times that somebody had met a higher epoch than ours: another owner."))
 	m.freshStarts = prometheus.NewCounter(counter("fresh_starts_total", "Times that messages may have been missed, so that everybody was asked again."))
-	reg.MustRegister(commands, recovered, ownerships, m.challenges, m.freshStarts)
-	m.recovered, m.gained, m.lost = recovered, ownerships.WithLabelValues("gained"), ownerships.WithLabelValues("lost")
+	reg.MustRegister(commands, recovered, m.challenges, m.freshStarts)
+	m.recovered, m.gained, m.lost = recovered, ownerships[0], ownerships[1]
 	m.commands[""] = map[bus.Result]prometheus.Counter{bus.Refused: commands.WithLabelValues("invalid", string(bus.Refused))}
 	for op, own := range map[bus.Op][]bus.Result{
 		bus.Create: {bus.Done, bus.Exists}, bus.Join: {bus.Done, bus.NotExists}, bus.Leave: {bus.Done, bus.NotIn},
