@@ -17,10 +17,11 @@ const CheckTimeout = 2 * time.Second
 // called from several goroutines at once.
 type Check func(ctx context.Context) error
 
-// readiness is what /readyz answers from. Its zero value is ready.
+// readiness is what /readyz answers from. Its zero value is not ready.
 type readiness struct {
 	mu       sync.Mutex // guards the fields below
 	checks   []namedCheck
+	started  bool
 	draining bool
 }
 
@@ -51,6 +52,15 @@ func (r *readiness) AddCheck(name string, check Check) {
 	r.checks = append(r.checks, namedCheck{name, check})
 }
 
+// SetStarted lets /readyz say what the checks say. It is to be called when all
+// of them are there and new work may come: until then the process is not
+// ready, whoever asks how early.
+func (r *readiness) SetStarted() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started = true
+}
+
 // SetDraining makes /readyz fail, whatever the checks say, so that no new
 // work is sent to a process about to stop.
 func (r *readiness) SetDraining() {
@@ -60,17 +70,20 @@ func (r *readiness) SetDraining() {
 }
 
 // NotReady returns why the process is not ready, by name of the check; nil
-// means it is. While it drains, the one reason is "draining", and the checks
-// are not asked.
+// means it is. While it starts or drains, that is the one reason, and the
+// checks are not asked.
 func (r *readiness) NotReady(ctx context.Context) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
 
 	r.mu.Lock()
-	draining, checks := r.draining, append([]namedCheck(nil), r.checks...)
+	started, draining, checks := r.started, r.draining, append([]namedCheck(nil), r.checks...)
 	r.mu.Unlock()
-	if draining {
+	switch {
+	case draining:
 		return map[string]string{"draining": "the process is about to stop"}
+	case !started:
+		return map[string]string{"starting": "the process has only begun"}
 	}
 	var reasons map[string]string
 	for _, c := range checks {

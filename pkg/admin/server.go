@@ -48,7 +48,8 @@ type Server struct {
 }
 
 // Start listens on addr (host:port, port 0 for any free one) and serves until
-// [Server.Shutdown]. A nil log means slog.Default().
+// [Server.Shutdown]. /readyz says no until SetStarted is called. A nil log
+// means slog.Default().
 func Start(addr string, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.Default()

@@ -23,6 +23,7 @@ func start(t *testing.T) *admin.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.SetStarted()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), natstest.Timeout)
 		defer cancel()
@@ -88,6 +89,22 @@ func TestHealthAndReadiness(t *testing.T) {
 	expect(t, s, "/readyz", http.StatusServiceUnavailable,
 		unavailable(map[string]any{"draining": "the process is about to stop"}))
 	expect(t, s, "/healthz", http.StatusOK, ok())
+}
+
+// Checks are added after the server answers already: nobody may be told meanwhile that all is well.
+func TestNotReadyBeforeAllIsThere(t *testing.T) {
+	s, err := admin.Start("127.0.0.1:0", natstest.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Shutdown(context.Background()) })
+	starting := unavailable(map[string]any{"starting": "the process has only begun"})
+	expect(t, s, "/readyz", http.StatusServiceUnavailable, starting)
+	expect(t, s, "/healthz", http.StatusOK, ok())
+	s.AddCheck("bus", func(context.Context) error { return nil })
+	expect(t, s, "/readyz", http.StatusServiceUnavailable, starting)
+	s.SetStarted()
+	expect(t, s, "/readyz", http.StatusOK, ok())
 }
 
 func TestChecksHaveADeadline(t *testing.T) {

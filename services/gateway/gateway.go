@@ -206,6 +206,7 @@ func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
 // are cut off. When it returns, nothing of the gateway is left.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.hub.Start()
+	g.admin.SetStarted()
 	served := make(chan error, 1)
 	go func() { served <- g.http.Serve(g.clients) }()
 	select {

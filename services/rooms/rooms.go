@@ -228,6 +228,7 @@ func (s *Service) startAdmin(nc *nats.Conn) (*admin.Server, error) {
 	adm.AddCheck("nats", func(context.Context) error { return natsbus.Ready(nc) })
 	adm.AddCheck("partitions", s.serves)
 	adm.Handle("GET /metrics", metrics.Handler(s.opts.Metrics))
+	adm.SetStarted()
 	return adm, nil
 }
 
