@@ -67,12 +67,13 @@ const (
 )
 
 // Command is a request of a gateway to the owner of the room's partition, on CommandSubject, answered by an Answer on
-// AnswerSubject(Gateway, Seq). It may arrive more than once: the owner recognises a create that it has carried out by
-// (Gateway, Seq), a join by its effect, and answers them again as the first time.
+// AnswerSubject(Gateway, Seq). It may arrive more than once, also when the answer has been taken and the room has changed
+// since: the owner recognises creates and joins by (Gateway, Seq) and carries out none twice.
 type Command struct {
 	Op      Op
 	Gateway string
-	// Seq numbers the gateway's requests, from 1; a repetition has the same number.
+	// Seq numbers the gateway's requests. A repetition has the same number. Each partition has a count of its own, from 1,
+	// which owners expect without large gaps: a number is that count times Partitions, plus the partition's number.
 	Seq          uint64
 	Room, Client string
 	// Have is the epoch at which the gateway follows the room already, 0 if it does not, and Life the version of the room's

@@ -43,7 +43,7 @@ func BenchmarkAnswers(b *testing.B) {
 			seq := uint64(0)
 			var buf []byte
 			send := func(op bus.Op, room int, client string) {
-				seq++
+				seq += bus.Partitions
 				c := bus.Command{Op: op, Gateway: gateway, Seq: seq, Room: "room-" + strconv.Itoa(room), Client: client}
 				buf = c.Append(buf[:0])
 				if err := nc.PublishRequest(bus.CommandSubject(bus.Partition(c.Room)), bus.AnswerSubject(gateway, seq), buf); err != nil {

@@ -60,7 +60,8 @@ func TestMessagesThatMakeNoSense(t *testing.T) {
 }
 
 func TestCodesAreThoseOfTheContract(t *testing.T) {
-	if room.CodeRoomFull != string(client.RoomFull) || room.CodeRateLimited != string(client.RateLimited) || room.CodeBadRequest != string(client.BadRequest) {
+	if room.CodeRoomFull != string(client.RoomFull) || room.CodeRateLimited != string(client.RateLimited) || room.CodeBadRequest != string(client.BadRequest) ||
+		room.CodeUnavailable != string(client.Unavailable) {
 		t.Error("the codes differ from those that clients know")
 	}
 }
@@ -85,13 +86,13 @@ func TestTheLargestRoom(t *testing.T) {
 	fresh(t, srv)
 	a := newGateway(t, srv)
 	a.must(bus.Done, bus.Create, lobby, bus.NewClientID())
-	for range room.MaxMembers - 1 {
-		a.seq++
+	for i := range room.MaxMembers - 1 {
+		a.seq += bus.Partitions
 		c := bus.Command{Op: bus.Join, Gateway: a.id, Seq: a.seq, Room: lobby, Client: bus.NewClientID(), Have: 1}
 		if err := a.nc.Publish(bus.CommandSubject(bus.Partition(lobby)), c.Append(nil)); err != nil {
 			t.Fatal(err)
 		}
-		if a.seq%64 == 0 { // the answers carry the roster: not all of them at once
+		if i%64 == 0 { // the answers carry the roster: not all of them at once
 			a.await("the answer", func() bool { return a.answers[a.seq] != nil })
 			clear(a.answers)
 		}
@@ -110,7 +111,7 @@ func TestAStopAnswersWhatHasArrived(t *testing.T) {
 		a := newGateway(t, srv)
 		const n = 500
 		for i := range n {
-			c := bus.Command{Op: bus.Create, Gateway: a.id, Seq: uint64(i + 1), Room: fmt.Sprint("room ", i), Client: "owner"}
+			c := bus.Command{Op: bus.Create, Gateway: a.id, Seq: uint64(i+1) * bus.Partitions, Room: fmt.Sprint("room ", i), Client: "owner"}
 			if err := a.nc.PublishRequest(bus.CommandSubject(bus.Partition(c.Room)), bus.AnswerSubject(a.id, c.Seq), c.Append(nil)); err != nil {
 				t.Fatal(err)
 			}

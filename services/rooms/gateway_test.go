@@ -235,7 +235,7 @@ const answerTime = 250 * time.Millisecond
 // do sends a command until it is carried out, as gateways do.
 func (g *fakeGateway) do(op bus.Op, room, client string) bus.Answer {
 	g.t.Helper()
-	g.seq++
+	g.seq += bus.Partitions
 	deadline := time.Now().Add(natstest.Timeout)
 	for time.Now().Before(deadline) {
 		if a, ok := g.send(bus.Command{Op: op, Room: room, Client: client, Seq: g.seq}); ok && a.Result != bus.Retry {
@@ -260,7 +260,7 @@ func (g *fakeGateway) must(want bus.Result, op bus.Op, room, client string) bus.
 // announce sends an announcement in the given parts and returns the whole correction.
 func (g *fakeGateway) announce(partition int, parts ...bus.Announce) bus.Correction {
 	g.t.Helper()
-	g.seq++
+	g.seq += bus.Partitions
 	seq := g.seq
 	g.mu.Lock()
 	g.parts[seq] = nil

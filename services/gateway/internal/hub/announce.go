@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signalling/api/bus"
+	"signalling/pkg/chaosbreak"
 )
 
 // announcement is an Announce on its way.
@@ -33,7 +34,7 @@ func (p *partition) meet(epoch uint64) bool {
 		p.announceSoon, p.because = true, causeEpoch
 	}
 	p.epoch = max(p.epoch, epoch)
-	return epoch == p.epoch
+	return epoch == p.epoch || chaosbreak.Fencing
 }
 
 // doubt has the owner told soon of what we have, because it is not known whether a command was applied.
@@ -41,6 +42,9 @@ func (p *partition) doubt() { p.announceSoon, p.because = true, causeDoubt }
 
 // announce tells the partition's owner of all members here. The corrections that come back make every replica true.
 func (p *partition) announce(now time.Time, why cause, out *outbox) {
+	if chaosbreak.Announce {
+		return
+	}
 	p.h.m.announcements[why].Inc()
 	if p.announcing != 0 {
 		delete(p.announcements, p.announcing)
@@ -113,6 +117,9 @@ func (r *replica) repair(why cause, out *outbox) {
 }
 
 func (r *replica) repairAgain(now time.Time, out *outbox) {
+	if chaosbreak.Announce {
+		return
+	}
 	p := r.p
 	delete(p.announcements, r.repairing)
 	a := bus.Announce{Gateway: p.h.id, AsOf: p.asOf(), Seq: p.nextSeq(), Last: true, Epoch: p.epoch, Rooms: []bus.AnnouncedRoom{r.announced()}}

@@ -7,6 +7,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/chaosbreak"
 	"signalling/pkg/tracing"
 )
 
@@ -55,6 +56,11 @@ func (p *partition) post(q *request, out *outbox) {
 	q.attempts++
 	if q.attempts > 1 {
 		p.h.m.retries.Inc()
+	}
+	if chaosbreak.Retry && q.attempts > 1 {
+		delete(p.requests, q.seq)
+		q.seq, q.attempts = p.nextSeq(), 1
+		p.requests[q.seq] = q
 	}
 	q.sentAt = time.Now()
 	q.waiting = false

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
+	"signalling/pkg/chaosbreak"
 )
 
 const (
@@ -46,7 +47,7 @@ func (e *Engine) handleAnnounce(m *nats.Msg) {
 	switch {
 	case p == nil || !e.serves(p):
 		e.announceLater(reply, 0)
-	case a.Epoch > p.epoch:
+	case a.Epoch > p.epoch && !chaosbreak.Fencing:
 		e.challenge(p, a.Epoch)
 		e.announceLater(reply, p.epoch)
 	default:
@@ -95,7 +96,7 @@ func (e *Engine) handleResync(m *nats.Msg) {
 	if r.Partition < 0 {
 		return
 	}
-	if p := e.partitions[r.Partition]; p != nil && r.Epoch > p.epoch {
+	if p := e.partitions[r.Partition]; p != nil && r.Epoch > p.epoch && !chaosbreak.Fencing {
 		e.challenge(p, r.Epoch)
 	}
 }

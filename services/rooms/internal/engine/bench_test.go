@@ -35,14 +35,15 @@ func BenchmarkCommand(b *testing.B) {
 				c := bus.Command{Op: op, Gateway: gateway, Seq: seq, Room: room, Client: client, Have: have}
 				return &nats.Msg{Subject: bus.CommandSubject(bus.Partition(room)), Reply: bus.AnswerSubject(gateway, seq), Data: c.Append(nil)}
 			}
-			e.handleCommand(message(bus.Create, bus.NewClientID(), 1, 0))
+			e.handleCommand(message(bus.Create, bus.NewClientID(), bus.Partitions, 0))
 			for i := range members - 1 {
-				e.handleCommand(message(bus.Join, bus.NewClientID(), uint64(i+2), 0))
+				e.handleCommand(message(bus.Join, bus.NewClientID(), uint64(i+2)*bus.Partitions, 0))
 			}
 			client := bus.NewClientID()
-			join, leave := message(bus.Join, client, 1000, 0), message(bus.Leave, client, 1001, 0)
+			join, leave := message(bus.Join, client, 1000*bus.Partitions, 0), message(bus.Leave, client, 1001*bus.Partitions, 0)
 			b.ReportAllocs()
 			for b.Loop() {
+				clear(e.gateways[gateway].seen[bus.Partition(room)].bits[:]) // or it would be a repetition
 				e.handleCommand(join)
 				e.handleCommand(leave)
 			}

@@ -7,7 +7,8 @@ import (
 	"signalling/services/rooms/internal/room"
 )
 
-// handleCommand carries out a command: state, then event, then answer.
+// handleCommand carries out a command: state, then event, then answer. A leave that comes again needs no care, because it
+// is known by the membership that it can have ended.
 func (e *Engine) handleCommand(m *nats.Msg) {
 	c := &e.command
 	*c = bus.Command{}
@@ -32,6 +33,11 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 		if p != nil {
 			e.answer.Epoch = p.epoch
 		}
+		e.reply(reply)
+		return
+	}
+	if c.Op != bus.Leave && !e.gateways[c.Gateway].seenOf(number).first(c) {
+		e.answer = p.rooms.Repeat(c)
 		e.reply(reply)
 		return
 	}

@@ -28,6 +28,8 @@ type gateway struct {
 	pinged    time.Time
 	// refused is when NATS first said that nobody listens to its pings, zero since it was heard.
 	refused time.Time
+	// seen is by partition; nil where it has sent no command.
+	seen [bus.Partitions]*seen
 }
 
 // alive notes a sign of life. It returns false if the id cannot be one.

@@ -6,6 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
+	"signalling/pkg/chaosbreak"
 	"signalling/services/rooms/internal/ownership"
 	"signalling/services/rooms/internal/room"
 )
@@ -28,13 +29,15 @@ type partition struct {
 
 // serves says whether we may act as the partition's owner now.
 func (e *Engine) serves(p *partition) bool {
-	return p.until.IsZero() || (e.now.Before(p.until) && !e.deaf())
+	return chaosbreak.Fencing || p.until.IsZero() || (e.now.Before(p.until) && !e.deaf())
 }
 
 // granted takes a grant into account.
 func (e *Engine) granted(g ownership.Grant) error {
 	p := e.partitions[g.Partition]
 	switch {
+	case chaosbreak.Fencing && g.Epoch == 0 && g.Released == nil:
+		return nil
 	case g.Epoch == 0:
 		if p != nil {
 			e.lose(p)
@@ -96,6 +99,7 @@ func (e *Engine) lose(p *partition) {
 // takeOver begins a new epoch.
 func (e *Engine) takeOver(p *partition) {
 	p.parts = nil
+	e.forgetSeen(p.number)
 	if e.opts.Fresh && p.rooms == nil {
 		p.rooms = room.New(p.epoch, e.opts.Limits)
 		return

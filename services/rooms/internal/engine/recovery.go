@@ -117,8 +117,11 @@ func (e *Engine) askMissing(p *partition, missing []string) {
 func (e *Engine) activate(p *partition) {
 	r := p.recovery
 	all := make([]*bus.Announce, 0, len(r.announced))
-	for _, h := range r.announced {
+	for id, h := range r.announced {
 		all = append(all, h.announce)
+		if g := e.gateways[id]; g != nil {
+			g.seenOf(p.number).settle(h.announce)
+		}
 	}
 	p.recovery = nil
 	p.rooms = room.Rebuild(p.epoch, e.opts.Limits, all)

@@ -4,9 +4,9 @@ import "signalling/api/bus"
 
 // The codes of a refusal, as api/client defines them for clients.
 const (
-	CodeRoomFull   = "room-full"
-	CodeBadRequest = "bad-request"
-
+	CodeRoomFull    = "room-full"
+	CodeBadRequest  = "bad-request"
+	CodeUnavailable = "unavailable"
 	CodeRateLimited = "rate-limited"
 )
 
@@ -22,6 +22,24 @@ func (p *Partition) Apply(c *bus.Command) (bus.Answer, bus.Event) {
 		return p.leave(c)
 	}
 	return p.refuse(CodeBadRequest, "unknown operation"), bus.Event{}
+}
+
+// Repeat answers a create or join that came before, or that its gateway does not wait for any more, without any effect. Its
+// answer is true now; where that cannot be known, it is refused as unavailable.
+func (p *Partition) Repeat(c *bus.Command) bus.Answer {
+	r := p.rooms[c.Room]
+	switch {
+	case c.Op == bus.Create && r != nil && p.repeated(r, c):
+		return p.done(r, c)
+	case c.Op == bus.Create && r != nil:
+		return p.result(bus.Exists)
+	case c.Op == bus.Join && r == nil:
+		return p.result(bus.NotExists)
+	case c.Op == bus.Join && r.find(c.Client) >= 0:
+		a, _ := p.join(c)
+		return a
+	}
+	return p.refuse(CodeUnavailable, "what came of the command is not known any more")
 }
 
 // create makes the client the owner and first member of a new room. There is nobody to tell.

@@ -1,0 +1,23 @@
+//go:build chaosbreak
+
+package chaosbreak
+
+import (
+	"os"
+	"slices"
+	"strings"
+)
+
+// What can be taken away.
+var (
+	// Fencing: an owner goes on that was followed by another one, and gateways believe both.
+	Fencing = broken("fencing")
+	// Announce: gateways do not tell owners what they hold, whatever is amiss.
+	Announce = broken("announce")
+	// Retry: a command that is sent again is another command.
+	Retry = broken("retry")
+)
+
+func broken(what string) bool {
+	return slices.Contains(strings.Split(os.Getenv("CHAOS_BREAK"), ","), what)
+}
