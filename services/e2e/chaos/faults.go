@@ -47,6 +47,7 @@ var faults = []fault{
 	{"gateway-pause", 8 * time.Second, func(w *World) []target { return paused(w.Gateways, 0) }},
 	{"gateway-cut", 8 * time.Second, func(w *World) []target { return cut(w.Gateways, 0, busOf, "-nats") }},
 	{"gateway-stall", 8 * time.Second, func(w *World) []target { return stalled(w.Gateways, 0, busOf, "-nats") }},
+	{"gateway-lose", 3 * time.Second, func(w *World) []target { return loses(w.Gateways, 0) }},
 	{"clients-cut", time.Second, func(w *World) []target { return cut(w.Gateways, 0, clientsOf, "-clients") }},
 	{"clients-stall", 5 * time.Second, func(w *World) []target { return stalled(w.Gateways, 0, clientsOf, "-clients") }},
 	{"nats-kill", 4 * time.Second, func(w *World) []target { return killed([]*node{{Process: w.NATS}}, all, (*lab.Process).Kill) }},
@@ -135,6 +136,19 @@ func cut(nodes []*node, first int, of func(*node) *proxy.Proxy, suffix string) [
 
 func stalled(nodes []*node, first int, of func(*node) *proxy.Proxy, suffix string) []target {
 	return proxied(nodes, first, of, suffix, (*proxy.Proxy).Stall)
+}
+
+// loses has what is sent to a node by NATS lost: answers first of all.
+func loses(nodes []*node, first int) []target {
+	targets := proxied(nodes, first, busOf, "-nats", (*proxy.Proxy).Silence)
+	for i, n := range nodes {
+		targets[i].undo = func(context.Context) error {
+			n.bus.Cut()
+			n.bus.Heal()
+			return nil
+		}
+	}
+	return targets
 }
 
 func proxied(nodes []*node, first int, of func(*node) *proxy.Proxy, suffix string, hurt func(*proxy.Proxy)) (targets []target) {

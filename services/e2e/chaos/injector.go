@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,6 +24,7 @@ type injector struct {
 	faults []fault
 	rng    *rand.Rand
 	pause  time.Duration // mean time between two
+	plan   []Step        // instead of chance
 
 	mu        sync.Mutex // guards what follows
 	incidents []*Incident
@@ -34,25 +36,56 @@ type injector struct {
 // maxAtOnce is how many faults there are at most at a time: with more there would be nothing left to go wrong.
 const maxAtOnce = 3
 
-// run injects until ctx ends, and returns when all is undone.
+// run injects until ctx ends, or the plan does, and returns when all is undone.
 func (j *injector) run(ctx context.Context) error {
 	j.busy = map[string]bool{}
-	for {
-		select {
-		case <-ctx.Done():
-			j.undone.Wait()
-			return errors.Join(j.errs...)
-		case <-time.After(time.Duration(j.rng.Int64N(2 * int64(j.pause)))):
-			j.inject(ctx)
-		}
+	next := j.random
+	if j.plan != nil {
+		next = j.planned
 	}
+	for next(ctx) {
+	}
+	j.undone.Wait()
+	return errors.Join(j.errs...)
+}
+
+// random injects any fault after any time. It returns false at the end.
+func (j *injector) random(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Duration(j.rng.Int64N(2 * int64(j.pause)))):
+	}
+	f := j.faults[j.rng.IntN(len(j.faults))]
+	j.inject(ctx, f, f.lasting(j.rng))
+	return true
+}
+
+// planned makes the next step of the plan, and a pause after the last. It returns false at the end.
+func (j *injector) planned(ctx context.Context) bool {
+	pause := j.pause
+	if len(j.plan) > 0 {
+		pause = j.plan[0].After
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+	}
+	if len(j.plan) == 0 {
+		return false
+	}
+	i := slices.IndexFunc(faults, func(f fault) bool { return f.name == j.plan[0].Fault })
+	j.inject(ctx, faults[i], j.plan[0].Lasting)
+	j.undone.Wait()
+	j.plan = j.plan[1:]
+	return true
 }
 
 // inject does one fault, and lets it be undone later.
-func (j *injector) inject(ctx context.Context) {
-	f := j.faults[j.rng.IntN(len(j.faults))]
+func (j *injector) inject(ctx context.Context, f fault, lasting time.Duration) {
 	targets := f.targets(j.world)
-	t, lasting := targets[j.rng.IntN(len(targets))], f.lasting(j.rng)
+	t := targets[j.rng.IntN(len(targets))]
 	if !j.reserve(t.place) {
 		return
 	}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,14 +25,28 @@ type Round struct {
 	Pause time.Duration
 	// Faults are the names of those that are injected; none means all.
 	Faults []string
+	// Plan, if set, is what is done instead, one after the other, and then nothing for a Pause.
+	Plan []Step
+	// Patience bounds the time until all is well again; 0 means far more than the contract allows, because a violation
+	// shows in what is never well again. The time that it took is in the Result.
+	Patience time.Duration
 	// Clients act in Rooms; SocketIO of them use that door.
 	Clients, SocketIO, Rooms int
+}
+
+// Step is a fault at a place of chance.
+type Step struct {
+	Fault string
+	// After is the time since the end of the step before.
+	After, Lasting time.Duration
 }
 
 // Result is what came of a round.
 type Result struct {
 	Violations []string
 	Incidents  []*Incident
+	// Evidence is everything that was recorded about rooms with an impossible history.
+	Evidence string
 	// Start is when the storm began.
 	Start time.Time
 	// Settled is how long after the end of all faults everything was as it must be.
@@ -40,9 +55,7 @@ type Result struct {
 	Connections, Commands, Unknown int
 }
 
-// settlePatience bounds the time until all is well again: far more than the contract allows, because a violation shows in
-// what is never well again. The time that it took is in the Result.
-const settlePatience = 90 * time.Second
+const defaultPatience = 90 * time.Second
 
 // Run runs the round in a world where all is well.
 func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
@@ -50,7 +63,7 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	inject := &injector{world: w, faults: some, pause: r.Pause, rng: rand.New(rand.NewPCG(r.Seed, 0))} //nolint:gosec // G404: to be repeated
+	inject := &injector{world: w, faults: some, pause: r.Pause, plan: r.Plan, rng: rand.New(rand.NewPCG(r.Seed, 0))} //nolint:gosec // G404: to be repeated
 	s := storm.New(storm.Config{
 		Seed: r.Seed, Clients: r.Clients, SocketIO: r.SocketIO, Rooms: r.Rooms, Steps: -1, Think: 60 * time.Millisecond,
 		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Repaired,
@@ -69,13 +82,15 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	if injected != nil {
 		result.Violations = append(result.Violations, injected.Error())
 	}
-	settling, cancel := context.WithTimeout(ctx, settlePatience)
-	defer cancel()
-	restored := w.Restore(settling)
+	restoring, cancel := context.WithTimeout(ctx, defaultPatience)
+	restored := w.Restore(restoring)
+	cancel()
 	close(stop)
 	if err := errors.Join(restored, <-ran); err != nil {
 		return result, err
 	}
+	settling, cancel := context.WithTimeout(ctx, cmp.Or(r.Patience, defaultPatience))
+	defer cancel()
 	if err := errors.Join(s.Settle(settling), w.owners(settling)); err != nil {
 		result.Violations = append(result.Violations, err.Error())
 	}
@@ -106,6 +121,7 @@ func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
 			r.Violations = append(r.Violations, fmt.Sprintf("room %q: nothing can be said about its %d operations", room, len(ops)))
 		case linear.Impossible:
 			r.Violations = append(r.Violations, impossible(room, linear.Shorten(ops)))
+			r.Evidence += evidence(room, ops, all)
 		}
 	}
 	slices.Sort(r.Violations)
@@ -119,6 +135,20 @@ func impossible(room string, ops []linear.Op) string {
 	fmt.Fprintf(&b, "room %q: no order of the first %d operations explains what came of them; the last are", room, len(ops))
 	for _, op := range ops[max(0, len(ops)-shown):] {
 		fmt.Fprintf(&b, "\n  %s", op)
+	}
+	return b.String()
+}
+
+// evidence tells all that is known about a room.
+func evidence(room string, ops []linear.Op, all []check.History) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "room %q: operations\n", room)
+	slices.SortStableFunc(ops, func(a, b linear.Op) int { return cmp.Compare(a.Call, b.Call) })
+	for _, op := range ops {
+		fmt.Fprintf(&b, "%s\n", op)
+	}
+	for _, h := range all {
+		fmt.Fprintf(&b, "\n%s\n%s", h.Client, h.About(room))
 	}
 	return b.String()
 }

@@ -33,6 +33,8 @@ var source = map[string]struct{ dir, pkg string }{
 type builder struct {
 	// race builds our programs with the race detector. nats-server is not ours to debug.
 	race bool
+	// tags are those of the build of our programs.
+	tags string
 
 	mu    sync.Mutex // guards built, and makes builds follow each other: two at once take no less time
 	built map[string]string
@@ -57,6 +59,9 @@ func (b *builder) path(ctx context.Context, program string) (string, error) {
 	args, folder := []string{"build"}, "lab"
 	if b.race && program != NATSServer {
 		args, folder = append(args, "-race"), "lab-race"
+	}
+	if b.tags != "" && program != NATSServer {
+		args, folder = append(args, "-tags", b.tags), folder+"-"+b.tags
 	}
 	path := filepath.Join(root, ".bin", folder, program)
 	build := exec.CommandContext(ctx, "go", append(args, "-o", path, src.pkg)...) //nolint:gosec // G204: all arguments are ours

@@ -14,6 +14,8 @@ import (
 type Options struct {
 	// Race builds our programs with the race detector. nats-server is built without.
 	Race bool
+	// Tags, comma-separated, are build tags of our programs.
+	Tags string
 	// Mirror, if set, gets every line of every log, with the process's name before it.
 	Mirror io.Writer
 }
@@ -38,7 +40,7 @@ func New(o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{builder: builder{race: o.Race}, dir: dir}
+	l := &Lab{builder: builder{race: o.Race, tags: o.Tags}, dir: dir}
 	if o.Mirror != nil {
 		l.mirror = &lockedWriter{w: o.Mirror}
 	}

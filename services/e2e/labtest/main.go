@@ -68,8 +68,8 @@ type allLabs struct {
 	all []*lab.Lab
 }
 
-func (l *allLabs) add() (*lab.Lab, error) {
-	n, err := lab.New(lab.Options{Race: race})
+func (l *allLabs) add(tags string) (*lab.Lab, error) {
+	n, err := lab.New(lab.Options{Race: race, Tags: tags})
 	if err != nil {
 		return nil, err
 	}

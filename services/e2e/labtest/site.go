@@ -42,7 +42,7 @@ func (s *sharedSite) get() (*lab.Lab, *lab.Site, error) {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), buildPatience)
 		defer cancel()
-		if s.lab, s.err = labs.add(); s.err == nil {
+		if s.lab, s.err = labs.add(""); s.err == nil {
 			s.site, s.err = s.start(ctx, s.lab)
 		}
 	})
@@ -92,7 +92,13 @@ func private(t testing.TB, start func(context.Context, *lab.Lab) (*lab.Site, err
 // NewLab makes a lab that ends with the test.
 func NewLab(t testing.TB) *lab.Lab {
 	t.Helper()
-	l, err := labs.add()
+	return NewTaggedLab(t, "")
+}
+
+// NewTaggedLab is NewLab for programs that are built with tags, comma-separated.
+func NewTaggedLab(t testing.TB, tags string) *lab.Lab {
+	t.Helper()
+	l, err := labs.add(tags)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type Proxy struct {
 	target func() (string, error)
 	links  map[*link]struct{}
 	cut    bool
+	silent bool          // only bytes from the far end are stalled
 	flow   chan struct{} // closed while bytes flow; replaced by an open one while they are stalled
 	closed bool
 }
@@ -57,9 +58,16 @@ func (p *Proxy) Cut() {
 
 // Stall holds all bytes of all connections in both directions, also of new ones, until Heal lets them go on: nothing is
 // lost, and nobody is told.
-func (p *Proxy) Stall() {
+func (p *Proxy) Stall() { p.stall(false) }
+
+// Silence holds the bytes that come from the target as Stall does, and lets the others pass: what is asked arrives, and is
+// not answered. Followed by Cut, the answers are lost.
+func (p *Proxy) Silence() { p.stall(true) }
+
+func (p *Proxy) stall(silent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.silent = silent
 	if p.flowing() {
 		p.flow = make(chan struct{})
 	}
@@ -125,8 +133,8 @@ func (p *Proxy) pass(near net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(far, near) })
-	both.Go(func() { p.copy(near, far) })
+	both.Go(func() { p.copy(far, near, false) })
+	both.Go(func() { p.copy(near, far, true) })
 	both.Wait()
 	l.end()
 	p.mu.Lock()
@@ -153,11 +161,11 @@ func (p *Proxy) enter(l *link) bool {
 }
 
 // copy passes one direction. Its end, by a FIN or a reset, is passed on as well, but not while bytes are stalled.
-func (p *Proxy) copy(to, from net.Conn) {
+func (p *Proxy) copy(to, from net.Conn, answers bool) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		p.wait()
+		p.wait(answers)
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				reset(from)
@@ -178,11 +186,13 @@ func (p *Proxy) copy(to, from net.Conn) {
 }
 
 // wait returns when bytes may flow.
-func (p *Proxy) wait() {
+func (p *Proxy) wait(answers bool) {
 	p.mu.Lock()
-	flow := p.flow
+	flow, free := p.flow, p.silent && !answers
 	p.mu.Unlock()
-	<-flow
+	if !free {
+		<-flow
+	}
 }
 
 func (l *link) end() {

@@ -81,6 +81,13 @@ func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
 			gone.Kind = linear.Absent // it was the owner who ended it
 		}
 		gone.Call = max(begun, since)
+	case check.Left:
+		// It may have ended before, unnoticed by its client.
+		since, ok := c.excuse(p.gateway, begun, s.Over)
+		if !ok {
+			return
+		}
+		gone.Call, gone.Return = max(begun, since), s.Over
 	case check.Dropped:
 		// When it takes effect shows in what the others are told: an owner's end is theirs too.
 		gone.Call, gone.Return = p.endedAt(), linear.Forever

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -82,6 +83,17 @@ func run(ctx context.Context, o options) error {
 	return rounds(ctx, o, l, w)
 }
 
+// report keeps what is too long to print.
+func report(seed uint64, evidence string) {
+	if evidence == "" {
+		return
+	}
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("chaos-%d.txt", seed))
+	if err := os.WriteFile(path, []byte(evidence), 0o600); err == nil {
+		fmt.Printf("what was recorded about those rooms is in %s\n", path)
+	}
+}
+
 func names(r chaos.Round) string {
 	if len(r.Faults) == 0 {
 		return "all"
@@ -106,6 +118,7 @@ func rounds(ctx context.Context, o options, l *lab.Lab, w *chaos.World) error {
 		settled = append(settled, result.Settled)
 		if len(result.Violations) > 0 {
 			bad++
+			report(o.round.Seed, result.Evidence)
 			fmt.Printf("what the services logged last:\n%s", l.Tails(before, 15))
 			if !o.onward {
 				break
