@@ -56,14 +56,16 @@ func (c *converter) command(p *participant, op Op) {
 	c.add(op.Room, o)
 }
 
-// lag is how long after a command's return the recorder can come to see its answer: they are different goroutines.
-const lag = 250 * time.Millisecond
+// lag is how long after a command's return the recorder can come to see its answer: they are different goroutines, perhaps
+// on a busy machine.
+const lag = 2 * time.Second
 
 // begin is the earliest time at which the stint's client can have become a member: the call of the command that did it.
 func begin(s *check.Stint, own []Op) time.Duration {
 	earliest := s.Begun
 	for _, op := range own {
-		if op.Room == s.Room && op.Kind != Leave && op.Call <= s.Begun && op.Return+lag >= s.Begun && op.Call < earliest {
+		worked := op.Room == s.Room && op.Kind != Leave && op.Result != No
+		if worked && op.Call <= s.Begun && op.Return+lag >= s.Begun && op.Call < earliest {
 			earliest = op.Call
 		}
 	}
