@@ -125,7 +125,8 @@ func TestJoinAndLeaveStorm(t *testing.T) {
 	if n := <-counted; n != 0 {
 		t.Errorf("%d members are left", n)
 	}
-	v.holds(64, slack, slack)
+	v.holds(64, 10+slack, 10+slack)
+	v.recovers()
 }
 
 // A room takes so many and no more; the roster of each answer is bounded by that.
@@ -186,5 +187,6 @@ func TestDeepJSON(t *testing.T) {
 			sio.ExpectCloseAfterFrames(1002)
 		}
 	})
-	v.holds(64, slack, slack)
+	v.holds(64, 10+slack, 10+slack)
+	v.recovers()
 }

@@ -35,7 +35,7 @@ func TestSlowLoris(t *testing.T) {
 // Bodies of polls that never come to their end, and connections on which nothing is ever said.
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
-	v := attack(t, "GATEWAY_PING_INTERVAL=2s", "GATEWAY_PING_TIMEOUT=2s", "GATEWAY_COMMAND_TIMEOUT=1s")
+	v := attack(t, "GATEWAY_PING_INTERVAL=2s", "GATEWAY_PING_TIMEOUT=8s")
 	const n = 200
 	silent := v.connect(n)
 	var vanished []net.Conn // WebSockets of machines that have lost their power: they answer nothing
@@ -46,7 +46,9 @@ func TestHalfOpen(t *testing.T) {
 		vanished = append(vanished, nc)
 	}
 	v.during(func() {
-		v.eventually("the WebSockets", func() bool { return v.metric(`signalling_gateway_connections{door="native"}`) == n+2 })
+		v.eventually("the WebSockets", func() bool {
+			return v.metric(`signalling_gateway_connections{door="native"}`) == n+2
+		})
 		v.holds(32, 2*n+slack, 2*n+slack)
 		ended(t, vanished)
 		ended(t, silent)
@@ -60,8 +62,12 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 	v := attack(t)
 	v.during(func() {
 		var all []net.Conn
-		for _, path := range []string{"/ws", "/ice-servers", "/socket.io/?EIO=4&transport=polling", "/client.mjs", "/", "/nowhere"} {
-			for _, more := range []string{"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"} {
+		for _, path := range []string{
+			"/ws", "/ice-servers", "/socket.io/?EIO=4&transport=polling", "/client.mjs", "/", "/nowhere",
+		} {
+			for _, more := range []string{
+				"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+			} {
 				for i, nc := range v.connect(10) {
 					method := []string{"GET", "POST"}[i%2]
 					_, _ = io.WriteString(nc, method+" "+path+" HTTP/1.1\r\nHost: "+v.addr()+"\r\n"+more+"\r\n")
@@ -81,12 +87,14 @@ func TestCompressionBomb(t *testing.T) {
 	v.during(func() {
 		for range 20 {
 			nc := v.connect(1)[0]
-			_, _ = io.WriteString(nc, upgradeRequest(v.addr(), "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"))
+			offer := "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+			_, _ = io.WriteString(nc, upgradeRequest(v.addr(), offer))
 			resp := make([]byte, 4096)
 			_ = nc.SetReadDeadline(time.Now().Add(labtest.Patience))
 			k, err := nc.Read(resp)
-			if err != nil || !strings.HasPrefix(string(resp[:k]), "HTTP/1.1 101") || strings.Contains(strings.ToLower(string(resp[:k])), "permessage-deflate") {
-				t.Fatalf("%s, %v", resp[:k], err)
+			head := strings.ToLower(string(resp[:k]))
+			if err != nil || !strings.HasPrefix(head, "http/1.1 101") || strings.Contains(head, "permessage-deflate") {
+				t.Fatalf("%s, %v", head, err)
 			}
 			// A text frame with RSV1 set (RFC 7692 section 6), 6 bytes that would be megabytes.
 			_, _ = nc.Write([]byte{0xc1, 0x86, 0, 0, 0, 0, 0xec, 0xc1, 0x01, 0x01, 0x00, 0x00})
@@ -128,7 +136,7 @@ func TestPingFlood(t *testing.T) {
 			_ = c.Close()
 		}
 	})
-	v.holds(32, slack, slack)
+	v.holds(32, 5+slack, 5+slack)
 	if n := v.metric(`signalling_gateway_limited_total{limit="pings"}`); n < 5*1000 {
 		t.Errorf("%v pings were refused", n)
 	}
@@ -183,21 +191,24 @@ func TestConnectionFlood(t *testing.T) {
 		}
 	})
 	v.holds(32, 60+slack, 60+slack)
-	if n := v.metric(`signalling_gateway_limited_total{limit="connections"}`); n < 900 {
-		t.Errorf("%v connections were refused", n)
-	}
+	v.eventually("the others are refused", func() bool {
+		return v.metric(`signalling_gateway_limited_total{limit="connections"}`) >= 900
+	})
 }
 
 // The doors want no origin of programs, their own of browsers, and no other.
 func TestForeignOrigin(t *testing.T) {
 	t.Parallel()
 	v := attack(t)
-	for _, origin := range []string{"https://evil.example", "null", "http://127.0.0.1.evil.example", "http://evil.example:80/127.0.0.1"} {
+	for _, origin := range []string{
+		"https://evil.example", "null", "http://127.0.0.1.evil.example", "http://evil.example:80/127.0.0.1",
+	} {
 		_, resp, err := websocket.DefaultDialer.DialContext(t.Context(), v.URLOf(0), http.Header{"Origin": {origin}})
 		if err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %v, %v", origin, resp, err)
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+v.addr()+"/socket.io/?EIO=4&transport=polling", nil)
+		poll := "http://" + v.addr() + "/socket.io/?EIO=4&transport=polling"
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, poll, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,8 @@ import (
 func TestAForeignPage(t *testing.T) {
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
-	runScript(t, labtest.PrivateOneProcess(t), time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "hijack.test.mjs")
+	runScript(t, labtest.PrivateOneProcess(t), 2*time.Minute, []string{"CHROMIUM=" + chromium},
+		"--test", "--test-reporter=spec", "hijack.test.mjs")
 }
 
 // Two tabs and coturn.
@@ -21,6 +22,7 @@ func TestARelayedCall(t *testing.T) {
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	s := turn.Start(t)
-	site := labtest.PrivateOneProcess(t, "GATEWAY_ICE_SERVERS="+s.URL, "GATEWAY_TURN_SECRET="+turn.Secret, "GATEWAY_TURN_TTL=10s", "GATEWAY_LIMITS=true")
+	site := labtest.PrivateOneProcess(t,
+		"GATEWAY_ICE_SERVERS="+s.URL, "GATEWAY_TURN_SECRET="+turn.Secret, "GATEWAY_TURN_TTL=10s", "GATEWAY_LIMITS=true")
 	runScript(t, site, 2*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "relay.test.mjs")
 }
