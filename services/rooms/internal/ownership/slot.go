@@ -14,7 +14,8 @@ import (
 // slot is a partition as this instance sees it.
 type slot struct {
 	partition int
-	// The record with the highest revision that we know, and when we first saw it. Our fresh starts count.
+	// The record with the highest revision that we know, and when we first saw it. Our fresh starts count, and failures of
+	// the bucket.
 	record
 	revision uint64
 	since    time.Time
@@ -140,6 +141,8 @@ func (k *KV) failed(s *slot, r *result) {
 			return
 		}
 	}
+	// Its owner cannot renew a lease in a bucket that does not answer: such a time says nothing against it.
+	s.since = k.now
 	s.due = k.now.Add(retryInterval + rand.N(retryInterval)) // #nosec G404 -- jitter
 }
 
