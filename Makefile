@@ -56,7 +56,9 @@ build: ## build static binaries of the services into .bin/
 
 # --- test
 
-# The race detector needs a C compiler. Go itself says whether it has one.
+# The race detector needs a C compiler. Go itself says whether it has one. The tests with real processes come one package
+# after the other: each of them can keep a small machine busy.
+E2E := signalling/services/e2e
 .PHONY: test
 test: ## run all tests under the race detector
 	@race=-race; \
@@ -65,7 +67,10 @@ test: ## run all tests under the race detector
 		if [ "$${CI:-}" = true ]; then echo "make test: CI must have one" >&2; exit 1; fi; \
 		race=; export CGO_ENABLED=0; \
 	fi; \
-	set -x; go test $$race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' work
+	ok=true; run() { echo "go test $$*"; go test "$$@" || ok=false; }; \
+	run $$race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' $$(go list work | grep -v '^$(E2E)/'); \
+	run -p 1 $$race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(E2E)/...; \
+	$$ok
 
 # Its libraries are heavy, so it is a module outside of the workspace. Go's cache does not see what it reads.
 .PHONY: test-deploy
