@@ -35,7 +35,7 @@ func TestSlowLoris(t *testing.T) {
 // Bodies of polls that never come to their end, and connections on which nothing is ever said.
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
-	v := attack(t, "GATEWAY_PING_INTERVAL=2s", "GATEWAY_PING_TIMEOUT=8s")
+	v := attack(t, "GATEWAY_PING_INTERVAL=2s", "GATEWAY_PING_TIMEOUT=8s", "GATEWAY_COMMAND_TIMEOUT=5s")
 	const n = 200
 	silent := v.connect(n)
 	var vanished []net.Conn // WebSockets of machines that have lost their power: they answer nothing

@@ -57,7 +57,7 @@ func TestSIGSTOP_Gateway(t *testing.T) {
 // A client's network dies silently: its membership ends after the heartbeat runs out.
 func TestASilentClientIsGivenUp(t *testing.T) {
 	s := labtest.Private(t, lab.Layout{Gateways: 2, GatewayEnv: []string{
-		"GATEWAY_PING_INTERVAL=500ms", "GATEWAY_PING_TIMEOUT=2s", "GATEWAY_COMMAND_TIMEOUT=1s",
+		"GATEWAY_PING_INTERVAL=500ms", "GATEWAY_PING_TIMEOUT=6s", "GATEWAY_COMMAND_TIMEOUT=5s",
 	}})
 	room, a, b := s.Room(), s.ConnectAt(0), s.ConnectAt(1)
 	meet(t, room, a, b)

@@ -3,6 +3,7 @@ package labtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,11 +23,15 @@ type Site struct {
 
 // shared are the sites that the tests of a package share, started when they are first used.
 var shared = []*sharedSite{
-	{name: "one-process", start: func(ctx context.Context, l *lab.Lab) (*lab.Site, error) { return l.OneProcess(ctx) }},
+	{name: "one-process", start: func(ctx context.Context, l *lab.Lab) (*lab.Site, error) { return l.OneProcess(ctx, patient...) }},
 	{name: "separate", start: func(ctx context.Context, l *lab.Lab) (*lab.Site, error) {
-		return l.Separate(ctx, lab.Layout{Gateways: 2})
+		return l.Separate(ctx, lab.Layout{Gateways: 2, GatewayEnv: patient})
 	}},
 }
+
+// patient lets commands wait for services that restart on a busy machine. Tests of what happens when they do not wait set
+// their own time.
+var patient = []string{"GATEWAY_COMMAND_TIMEOUT=15s"}
 
 type sharedSite struct {
 	name  string
@@ -68,12 +73,14 @@ func ForEachSite(t *testing.T, f func(t *testing.T, s *Site)) {
 // Private starts separate processes for this test alone.
 func Private(t testing.TB, layout lab.Layout) *Site {
 	t.Helper()
+	layout.GatewayEnv = slices.Concat(patient, layout.GatewayEnv)
 	return private(t, func(ctx context.Context, l *lab.Lab) (*lab.Site, error) { return l.Separate(ctx, layout) })
 }
 
 // PrivateOneProcess starts the one-process build for this test alone.
 func PrivateOneProcess(t testing.TB, env ...string) *Site {
 	t.Helper()
+	env = slices.Concat(patient, env)
 	return private(t, func(ctx context.Context, l *lab.Lab) (*lab.Site, error) { return l.OneProcess(ctx, env...) })
 }
 

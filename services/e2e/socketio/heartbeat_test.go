@@ -11,7 +11,7 @@ import (
 // are dropped when interval and timeout have passed, those of version 2 after their upgrade too; the others stay, though
 // they have nothing to say.
 func TestHeartbeats(t *testing.T) {
-	const interval, timeout = time.Second, 2 * time.Second
+	const interval, timeout = time.Second, 5 * time.Second
 	s := labtest.PrivateOneProcess(t, "GATEWAY_PING_INTERVAL="+interval.String(), "GATEWAY_PING_TIMEOUT="+timeout.String(),
 		"GATEWAY_COMMAND_TIMEOUT="+(timeout/2).String())
 	frozen, idle := newDriver(t), newDriver(t)
