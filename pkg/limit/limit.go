@@ -13,9 +13,10 @@ import (
 )
 
 // Rate is an amount per second, and how much may come at once after a quiet time. It is written "20:200"; "20" alone has a burst
-// of 20, and amounts of bytes may have units: "256KiB:4MiB". 0 means no limit.
+// of 20, "0.1:5" lets one through every ten seconds, and amounts of bytes may have units: "256KiB:4MiB". 0 means no limit.
 type Rate struct {
-	PerSecond, Burst int64
+	PerSecond float64
+	Burst     int64
 }
 
 var errRate = errors.New("want an amount per second and a burst, such as 20:200, or 0 for no limit")
@@ -23,24 +24,43 @@ var errRate = errors.New("want an amount per second and a burst, such as 20:200,
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (r *Rate) UnmarshalText(text []byte) error {
 	rate, burst, two := strings.Cut(string(text), ":")
-	n, err := amount(rate)
+	if !two {
+		burst = rate
+	}
+	n, err := amount(burst)
 	if err != nil {
 		return errRate
 	}
-	*r = Rate{n, n}
+	*r = Rate{float64(n), n}
 	if two {
-		if r.Burst, err = amount(burst); err != nil {
+		if r.PerSecond, err = perSecond(rate); err != nil {
 			return errRate
 		}
 	}
-	if r.PerSecond > 0 && r.Burst < 1 || r.PerSecond == 0 && r.Burst > 0 || r.PerSecond > maxAmount || r.Burst > maxAmount {
+	if (r.PerSecond > 0) != (r.Burst > 0) || r.PerSecond > maxAmount || r.Burst > maxAmount {
 		return errRate
 	}
 	return nil
 }
 
-// maxAmount keeps the arithmetic of Limit far from overflow.
-const maxAmount = 1 << 40
+// What a rate may be. They keep the arithmetic of Limit far from overflow, as does maxTime.
+const (
+	minRate   = 0.001
+	maxAmount = 1 << 40
+	maxTime   = 365 * 24 * time.Hour
+)
+
+func perSecond(text string) (float64, error) {
+	f, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil: // perhaps with a unit
+		n, err := amount(text)
+		return float64(n), err
+	case f == 0 || f >= minRate: // a number, and not NaN
+		return f, nil
+	}
+	return 0, errRate
+}
 
 func amount(text string) (int64, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
@@ -56,7 +76,7 @@ func (r Rate) String() string {
 	if r.PerSecond == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%d:%d", r.PerSecond, r.Burst)
+	return fmt.Sprintf("%s:%d", strconv.FormatFloat(r.PerSecond, 'f', -1, 64), r.Burst)
 }
 
 // Limit is a Rate ready for use. The zero value limits nothing.
@@ -70,8 +90,8 @@ func New(r Rate) Limit {
 	if r.PerSecond <= 0 {
 		return Limit{}
 	}
-	interval := float64(time.Second) / float64(r.PerSecond)
-	return Limit{interval, max(time.Duration(interval*float64(r.Burst)), 1)}
+	interval := float64(time.Second) / r.PerSecond
+	return Limit{interval, time.Duration(min(max(interval*float64(r.Burst), 1), float64(maxTime)))}
 }
 
 // Off reports whether it limits nothing.

@@ -8,6 +8,7 @@ import (
 func TestRates(t *testing.T) {
 	for text, want := range map[string]Rate{
 		"20": {20, 20}, "20:200": {20, 200}, "0": {}, "0:0": {}, "256KiB:4MiB": {256 << 10, 4 << 20}, "1:1": {1, 1},
+		"0.1:5": {0.1, 5}, "1.5:1": {1.5, 1}, "0.001:1099511627776": {0.001, 1 << 40},
 	} {
 		var r, again Rate
 		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
@@ -17,7 +18,7 @@ func TestRates(t *testing.T) {
 			t.Errorf("%s is written as %s", text, r)
 		}
 	}
-	for _, text := range []string{"", "x", "-1", "1:", ":1", "1:0", "0:1", "1:2:3", "1.5", "99999999999999999999", "2000GiB"} {
+	for _, text := range []string{"", "x", "-1", "1:", ":1", "1:0", "0:1", "1:2:3", "1.5", "1:1.5", "0.0001:1", "NaN:1", "Inf:1", "-0.5:1", "1e99:1", "99999999999999999999", "2000GiB"} {
 		var r Rate
 		if err := r.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was taken as %+v", text, r)
@@ -66,7 +67,7 @@ func TestOff(t *testing.T) {
 
 // Over a long time the rate is what it says, however often is tried.
 func TestTheRateIsKept(t *testing.T) {
-	for _, r := range []Rate{{1, 1}, {7, 100}, {1000, 10}, {1 << 20, 1 << 22}} {
+	for _, r := range []Rate{{0.5, 2}, {1, 1}, {7, 100}, {1000, 10}, {1 << 20, 1 << 22}} {
 		l := New(r)
 		var b Bucket
 		size := int(max(r.PerSecond/1000, 1))
@@ -77,7 +78,7 @@ func TestTheRateIsKept(t *testing.T) {
 				taken += int64(size)
 			}
 		}
-		if want := r.PerSecond*seconds + r.Burst; taken > want+int64(size) || taken < want*98/100-int64(size) {
+		if want := int64(r.PerSecond*seconds) + r.Burst; taken > want+int64(size) || taken < want*98/100-int64(size) {
 			t.Errorf("%v: %d in %d s, want %d", r, taken, seconds, want)
 		}
 	}

@@ -42,7 +42,7 @@ func (c *client) refused(message string) (retryAfter time.Duration) {
 
 func TestCommandsAndSignalsHaveTheirRates(t *testing.T) {
 	nats := natstest.RunTCP(t)
-	g := limited(t, nats, "GATEWAY_RATE_COMMANDS", "1:3", "GATEWAY_RATE_SIGNALS", "1:5")
+	g := limited(t, nats, "GATEWAY_RATE_COMMANDS", "0.01:3", "GATEWAY_RATE_SIGNALS", "0.3:5")
 	alice, bob := g.connect(), g.connect()
 	for range 3 {
 		alice.leave(lobby)
@@ -60,7 +60,7 @@ func TestCommandsAndSignalsHaveTheirRates(t *testing.T) {
 	}
 	alice.signal(lobby, bob, "1")
 	wait := alice.refused("too many signals at once")
-	if wait > time.Second {
+	if wait > 4*time.Second {
 		t.Errorf("the hint is %v", wait)
 	}
 	bob.leave(lobby) // another client does not notice
@@ -71,7 +71,7 @@ func TestCommandsAndSignalsHaveTheirRates(t *testing.T) {
 }
 
 func TestBytesHaveARate(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_BYTES", "1KiB:8KiB")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_BYTES", "100:8KiB")
 	c := g.connect()
 	data := `"` + strings.Repeat("x", 3000) + `"`
 	for range 2 {
@@ -79,7 +79,7 @@ func TestBytesHaveARate(t *testing.T) {
 		c.expect(notIn(lobby))
 	}
 	c.signal(lobby, c, data)
-	if wait := c.refused("too much data at once"); wait > 3*time.Second {
+	if wait := c.refused("too much data at once"); wait > 30*time.Second {
 		t.Errorf("the hint is %v", wait)
 	}
 	c.leave(lobby) // less is taken
@@ -87,7 +87,7 @@ func TestBytesHaveARate(t *testing.T) {
 }
 
 func TestWhoGoesOnIsClosed(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_COMMANDS", "1:1", "GATEWAY_RATE_REFUSALS", "1:3")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_COMMANDS", "0.01:1", "GATEWAY_RATE_REFUSALS", "0.01:3")
 	c := g.connect()
 	for range 20 {
 		c.leave(lobby)
@@ -137,7 +137,7 @@ func expectRefusal(t *testing.T, resp *http.Response, err error, message string)
 }
 
 func TestHandshakesHaveARate(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES", "1:2")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES", "0.01:2")
 	present := g.connect()
 	g.connect()
 	_, resp, err := g.tryDial(g.url(), nil)
@@ -156,7 +156,7 @@ func (g *running) sioURL() string {
 func forwarded(list ...string) http.Header { return http.Header{"X-Forwarded-For": list} }
 
 func TestEachAddressHasItsHandshakes(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "0.01:1", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
 	tryDial := func(list ...string) (*http.Response, error) {
 		_, resp, err := g.tryDial(g.url(), forwarded(list...))
 		return resp, err
@@ -188,7 +188,7 @@ func TestEachAddressHasItsHandshakes(t *testing.T) {
 }
 
 func TestNobodyIsBelievedWhoIsNoProxy(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1", "GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "0.01:1", "GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8")
 	for range 3 { // loopback, which has no such limit
 		if _, _, err := g.tryDial(g.url(), forwarded("203.0.113.1")); err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func TestAGatewayHasSoManyConnections(t *testing.T) {
 
 func TestThePROXYProtocol(t *testing.T) {
 	g := limited(t, natstest.RunTCP(t), "GATEWAY_PROXY_PROTOCOL", "true", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1",
-		"GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1")
+		"GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "0.01:1")
 	tryDial := func(version byte, from string) (*http.Response, error) {
 		d := websocket.Dialer{NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
@@ -289,7 +289,7 @@ func TestThePROXYProtocol(t *testing.T) {
 }
 
 func TestPingsHaveARate(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_REFUSALS", "1:5")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_REFUSALS", "0.01:5")
 	polite, c := g.connect(), g.connect()
 	pongs := make(chan string, 100)
 	ws, _, err := g.tryDial(g.url(), nil)
@@ -311,7 +311,7 @@ func TestPingsHaveARate(t *testing.T) {
 	if !websocket.IsCloseError(err, int(api.CloseRateLimited)) {
 		t.Error(err)
 	}
-	if n := len(pongs); n < 20 || n > 30 {
+	if n := len(pongs); n < 20 || n > 60 {
 		t.Errorf("%d pings were answered", n)
 	}
 	for _, other := range []*client{polite, c} {
@@ -322,7 +322,7 @@ func TestPingsHaveARate(t *testing.T) {
 
 func TestIdleClients(t *testing.T) {
 	nats := natstest.RunTCP(t)
-	g := limited(t, nats, "GATEWAY_FIRST_COMMAND_TIMEOUT", "300ms", "GATEWAY_IDLE_TIMEOUT", "600ms")
+	g := limited(t, nats, "GATEWAY_FIRST_COMMAND_TIMEOUT", "3s", "GATEWAY_IDLE_TIMEOUT", "5s")
 	o := ownerOn(t, nats, g)
 	silent, member, visitor := g.connect(), g.connect(), g.connect()
 	o.open(lobby, member) // it waits for others
@@ -331,7 +331,7 @@ func TestIdleClients(t *testing.T) {
 	started := time.Now()
 	silent.expectClose(api.CloseIdle)
 	visitor.expectClose(api.CloseIdle)
-	if took := time.Since(started); took < 500*time.Millisecond {
+	if took := time.Since(started); took < 4*time.Second {
 		t.Errorf("the visitor was closed after %v", took)
 	}
 	member.join("elsewhere")
@@ -341,7 +341,7 @@ func TestIdleClients(t *testing.T) {
 
 // The Socket.IO door has the same limits. The hint is one argument more.
 func TestLimitsOfTheSocketIODoor(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_COMMANDS", "1:1", "GATEWAY_RATE_REFUSALS", "1:2")
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_COMMANDS", "0.01:1", "GATEWAY_RATE_REFUSALS", "0.01:2")
 	ws, _, err := g.tryDial(g.sioURL(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -121,7 +121,7 @@ func relays(t *testing.T, list []webrtc.ICEServer) (n int) {
 // coturn takes what the gateway gives out, while it is good, and nothing else.
 func TestCredentials(t *testing.T) {
 	s := Start(t)
-	gateway := site(t, s, "GATEWAY_TURN_TTL=2s")
+	gateway := site(t, s, "GATEWAY_TURN_TTL=8s")
 	c := labtest.DialURL(t, gateway.URLOf(0), nil)
 	list := servers(t, gateway.URLOf(0))
 	if n := relays(t, list); n == 0 {
@@ -138,7 +138,7 @@ func TestCredentials(t *testing.T) {
 	if n := relays(t, []webrtc.ICEServer{later}); n != 0 {
 		t.Errorf("credentials with another end got %d relays", n)
 	}
-	<-time.After(3 * time.Second) // their time ends
+	<-time.After(9 * time.Second) // their time ends
 	if n := relays(t, list); n != 0 {
 		t.Errorf("credentials that have ended got %d relays", n)
 	}
