@@ -17,7 +17,25 @@ func codecs() []struct {
 	}
 	at := Stamp{Epoch: 3, Version: 1 << 60}
 	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{"c", "g", 8, 9}, {"d", "h", 10, 11}}}
+	policy := &Policy{Since: at, OwnerLost: AwaitOwner, Capacity: 9, Locked: true, Password: "p", OwnerKey: "k", Metadata: []byte(`{"a":[1]}`), Banned: []string{"x", "y"}}
+	guarded := roster
+	guarded.Policy = policy
 	return []e{
+		{&Command{Op: Kick, Gateway: "g", Seq: 9, Room: "r", Client: "c", Target: "t"}, new(Command)},
+		{&Command{Op: Leave, Gateway: "g", Seq: 9, Room: "r", Client: "c", Lost: true}, new(Command)},
+		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "r", Client: "c", Password: "p", OwnerKey: "k"}, new(Command)},
+		{&Command{Op: Update, Gateway: "g", Seq: 9, Room: "r", Client: "c", Settings: &Settings{
+			SetOwnerLost: true, OwnerLost: Transfer, Capacity: 3, Lock: true, Password: "p", OwnerKey: "k", Metadata: []byte(`7`),
+		}}, new(Command)},
+		{&Command{Op: Update, Gateway: "g", Seq: 9, Room: "r", Client: "c", Settings: &Settings{
+			NoCapacity: true, Unlock: true, NoPassword: true, NoOwnerKey: true, NoMetadata: true,
+		}}, new(Command)},
+		{&Command{Op: Create, Gateway: "g", Seq: 9, Room: "r", Client: "c", Settings: &Settings{}}, new(Command)},
+		{&Answer{Result: Done, Roster: guarded}, new(Answer)},
+		{&Event{Room: "r", Stamp: at, Kind: Left, Client: "c", Gateway: "g", Owner: "d", Policy: policy}, new(Event)},
+		{&Event{Room: "r", Stamp: at, Kind: Updated, Policy: &Policy{}}, new(Event)},
+		{&Correction{Epoch: 2, Rooms: []CorrectedRoom{{Room: "c", Roster: guarded}}}, new(Correction)},
+		{&Announce{Gateway: "g", Rooms: []AnnouncedRoom{{Room: "r", Stamp: at, Born: at, Policy: policy}}}, new(Announce)},
 		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "a \"room\"\n>*", Client: "c", Have: 4, Life: 5}, new(Command)},
 		{&Answer{Result: Done, Roster: roster}, new(Answer)},
 		{&Answer{Result: Refused, Code: "room-full", Message: "m"}, new(Answer)},
@@ -144,6 +162,8 @@ func TestDigestSeesEveryDifference(t *testing.T) {
 		{Owner: "o", Members: base.Members[:1]},
 		{Owner: "o", Members: []Member{base.Members[1], base.Members[0]}},
 		{Owner: "o", Members: []Member{{Client: "a", Gateway: "h"}, {Client: "b", Gateway: "g"}}},
+		{Owner: "o", Members: base.Members, Policy: &Policy{Since: Stamp{1, 2}}},
+		{Owner: "o", Members: base.Members, Policy: &Policy{Since: Stamp{2, 1}}},
 		{Owner: "o", Members: []Member{{Client: "ag", Gateway: ""}, {Client: "b", Gateway: "g"}}},
 	}
 	for _, o := range others {
@@ -201,4 +221,23 @@ func BenchmarkMessages(b *testing.B) {
 			}
 		}
 	})
+}
+
+func TestAProofIsOfUseInOneRoomOnly(t *testing.T) {
+	a := Proof("room", "secret")
+	if a != Proof("room", []byte("secret")) || a == Proof("other", "secret") || a == Proof("room", "secrets") || strings.Contains(a, "secret") {
+		t.Errorf("proof %q", a)
+	}
+}
+
+func TestThePolicyFitsItsBound(t *testing.T) {
+	p := Policy{Since: Stamp{1<<64 - 1, 1<<64 - 1}, OwnerLost: Transfer, Capacity: 1<<64 - 1, Locked: true, Password: Proof("r", "p"), Metadata: []byte(`"x"`)}
+	for range MaxBanned {
+		p.Banned = append(p.Banned, NewClientID())
+	}
+	e := Event{Room: "r", Kind: Updated}
+	plain := len(e.Append(nil))
+	if e.Policy = &p; len(e.Append(nil))-plain > p.MaxSize() || (*Policy)(nil).MaxSize() != 0 {
+		t.Errorf("%d bytes, bounded by %d", len(e.Append(nil))-plain, p.MaxSize())
+	}
 }

@@ -24,6 +24,7 @@ type codec struct {
 	// Reading: the members of the object. at is where the next one is expected, because both sides use the same order.
 	members []field
 	at      int
+	found   int // how many have been handed out; of the fields that are left nobody needs to look for any
 	err     error
 	member  func(name, value []byte) error // appends to members
 }
@@ -45,7 +46,7 @@ var pooled = sync.Pool{New: func() any {
 
 func (c *codec) release() {
 	clear(c.members)
-	c.dst, c.members, c.at, c.err = nil, c.members[:0], 0, nil
+	c.dst, c.members, c.at, c.found, c.err = nil, c.members[:0], 0, 0, nil
 	pooled.Put(c)
 }
 
@@ -72,7 +73,7 @@ func decodeMessage[M message](text []byte, m M) error {
 
 // lookup returns the member of the name, or nil. A null counts as absent.
 func (c *codec) lookup(name string) []byte {
-	if c.err != nil {
+	if c.err != nil || c.found == len(c.members) {
 		return nil
 	}
 	for range c.members {
@@ -81,6 +82,7 @@ func (c *codec) lookup(name string) []byte {
 		}
 		if f := &c.members[c.at]; string(f.name) == name {
 			c.at++
+			c.found++
 			if string(f.value) == "null" {
 				return nil
 			}
@@ -143,6 +145,36 @@ func (c *codec) text(name string, v *[]byte) {
 		s, err := jsonscan.Unquote(value)
 		*v = s
 		c.fail(name, err)
+	}
+}
+
+// raw is JSON text as it is, not null. What is read is a copy.
+func (c *codec) raw(name string, v *[]byte) {
+	switch {
+	case !c.reading && len(*v) > 0:
+		c.name(name)
+		c.dst = append(c.dst, *v...)
+	case c.reading:
+		if value := c.lookup(name); value != nil {
+			*v = append([]byte(nil), value...)
+		}
+	}
+}
+
+// nested is a message within a message, left out if there is none.
+func nested[T any, M interface {
+	*T
+	message
+}](c *codec, name string, v **T) {
+	switch {
+	case !c.reading && *v != nil:
+		c.name(name)
+		c.dst = appendMessage(c.dst, M(*v))
+	case c.reading:
+		if value := c.lookup(name); value != nil {
+			*v = new(T)
+			c.fail(name, decodeMessage(value, M(*v)))
+		}
 	}
 }
 

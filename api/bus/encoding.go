@@ -13,6 +13,11 @@ func (m *Command) fields(c *codec) {
 	c.required("client", &m.Client)
 	c.uint("have", &m.Have)
 	c.uint("life", &m.Life)
+	c.flag("lost", &m.Lost)
+	c.str("target", &m.Target)
+	c.str("pw", &m.Password)
+	c.str("key", &m.OwnerKey)
+	nested(c, "set", &m.Settings)
 }
 
 func (m *Answer) fields(c *codec) {
@@ -27,6 +32,7 @@ func (r *Roster) fields(c *codec) {
 	c.stamp("bornEpoch", "bornVer", &r.Born)
 	c.str("owner", &r.Owner)
 	c.roster("members", &r.Members)
+	nested(c, "policy", &r.Policy)
 }
 
 func (m *Event) fields(c *codec) {
@@ -36,6 +42,8 @@ func (m *Event) fields(c *codec) {
 	c.str("client", &m.Client)
 	c.str("gw", &m.Gateway)
 	c.uint("seq", &m.Seq)
+	c.str("owner", &m.Owner)
+	nested(c, "policy", &m.Policy)
 }
 
 func (m *Heartbeat) fields(c *codec) {
@@ -63,6 +71,7 @@ func (m *AnnouncedRoom) fields(c *codec) {
 	c.uint("digest", &m.Digest)
 	c.roster("members", &m.Members)
 	c.strs("unsettled", &m.Unsettled)
+	nested(c, "policy", &m.Policy)
 }
 
 func (m *Correction) fields(c *codec) {

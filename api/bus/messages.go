@@ -31,17 +31,23 @@ type Roster struct {
 	Stamp
 	// Born is the stamp of the room's creation. A room that was closed and created again has another Born.
 	Born Stamp
-	// Owner is the client that created the room.
+	// Owner is the client that created the room, or that the room was given to since. It is a member, unless the room waits
+	// for it.
 	Owner string
 	// Members are in join order.
 	Members []Member
+	// Policy is nil for a plain room.
+	Policy *Policy
 }
 
-// Digest is a number that differs, but for chance, when two rosters differ in owner, members or their order.
+// Digest is a number that differs, but for chance, when two rosters differ in owner, members, their order, or policy.
 func (r *Roster) Digest() uint64 {
 	h := fnv(fnvOffset, r.Owner)
 	for i := range r.Members {
 		h = fnv(fnv(h, r.Members[i].Client), r.Members[i].Gateway)
+	}
+	if r.Policy != nil {
+		h = fnvUint(fnvUint(h, r.Policy.Since.Epoch), r.Policy.Since.Version)
 	}
 	return h
 }
@@ -56,6 +62,15 @@ func fnv(h uint64, s string) uint64 {
 	return (h ^ 0xff) * 1099511628211
 }
 
+// fnvUint continues the hash over a number.
+func fnvUint(h, n uint64) uint64 {
+	for range 8 {
+		h = (h ^ n&0xff) * 1099511628211
+		n >>= 8
+	}
+	return h
+}
+
 // Op is what a Command asks for.
 type Op string
 
@@ -64,6 +79,9 @@ const (
 	Create Op = "create"
 	Join   Op = "join"
 	Leave  Op = "leave"
+	// Kick and Update are the room's owner's.
+	Kick   Op = "kick"
+	Update Op = "update"
 )
 
 // Command is a request of a gateway to the owner of the room's partition, on CommandSubject, answered by an Answer on
@@ -80,6 +98,14 @@ type Command struct {
 	// Born as the gateway knows it. The owner then leaves the members out of its answer if both are the same; a Life of 0 is
 	// not compared.
 	Have, Life uint64
+	// Lost, of a Leave: the client did not ask for it, its connection has ended.
+	Lost bool
+	// Target is the client that a Kick removes.
+	Target string
+	// Password and OwnerKey are what a Join gives, as a Proof.
+	Password, OwnerKey string
+	// Settings are those of a Create, nil for a plain room, and of an Update.
+	Settings *Settings
 }
 
 // Result is how an owner answers a Command.
@@ -95,6 +121,8 @@ const (
 	NotExists Result = "not-exists"
 	// NotIn answers a leave: the client is not in the room. For a repetition this means that the first one has worked.
 	NotIn Result = "not-in"
+	// NoTarget answers a kick: the target is not in the room.
+	NoTarget Result = "no-target"
 	// Retry: nothing has been done, because the owner is still learning its rooms or is no longer the owner. The gateway
 	// sends the command again after a moment.
 	Retry Result = "retry"
@@ -102,8 +130,8 @@ const (
 	Refused Result = "refused"
 )
 
-// Answer answers a Command. Roster is filled for a create or join that is Done; its Members are nil if Have allowed it.
-// For a leave that is Done, Stamp is that of its event.
+// Answer answers a Command. Roster is filled for a create or join that is Done; its Members, and with them its Policy, are
+// nil if Have allowed it. For a leave or kick that is Done, Stamp is that of its event. An update has Stamp and Policy.
 type Answer struct {
 	Result Result
 	Roster
@@ -119,8 +147,13 @@ const (
 	Joined Kind = "joined"
 	// Left: Client is no longer a member.
 	Left Kind = "left"
-	// Closed: the room has ended, because its owner Client has left.
+	// Closed: the room has ended, because Client has left: its owner, or its last member. An empty Client means that an
+	// operator has closed it.
 	Closed Kind = "closed"
+	// Updated: the room's Policy is another one.
+	Updated Kind = "updated"
+	// Owned: Owner is the room's owner now.
+	Owned Kind = "owned"
 )
 
 // Event is what the owner publishes on EventSubject of a room's token when the room has changed, before it answers the
@@ -132,6 +165,12 @@ type Event struct {
 	Client, Gateway string
 	// Seq is the number of the command that made Client a member, for Joined.
 	Seq uint64
+	// Owner is the room's owner from now on, "" if it has not changed. It comes with Owned, with a Joined that claims the
+	// room, and with the Left of an owner whose room goes to another member.
+	Owner string
+	// Policy is the room's from now on, nil if it has not changed. It comes with Updated, and with the Left of a client that
+	// was kicked.
+	Policy *Policy
 }
 
 // Heartbeat is published by every gateway each HeartbeatInterval. Its members stay in their rooms as long as it comes.
@@ -175,6 +214,8 @@ type AnnouncedRoom struct {
 	Members []Member
 	// Unsettled are clients with a command on its way. Nothing is concluded from their absence in Members.
 	Unsettled []string
+	// Policy is the gateway's view of the room's.
+	Policy *Policy
 }
 
 // Correction answers an Announce with all that the gateway must know to see the announced rooms as they are.

@@ -18,8 +18,8 @@ var events = []struct {
 	{&Welcome{"c", 1, 262144, nil}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":262144}`, `["welcome","c",1,262144]`},
 	{&RoomCreated{"r"}, `{"event":"room-created","room":"r"}`, `["room-created","r"]`},
 	{&RoomExists{"a\"\n👩"}, `{"event":"room-exists","room":"a\"\n👩"}`, `["room-exists","a\"\n👩"]`},
-	{&RoomJoined{"r", "o", []string{"a", "b"}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":["a","b"]}`, `["room-joined","r","o",["a","b"]]`},
-	{&RoomJoined{"r", "o", []string{}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":[]}`, `["room-joined","r","o",[]]`},
+	{&RoomJoined{"r", "o", []string{"a", "b"}, nil}, `{"event":"room-joined","room":"r","ownerId":"o","clients":["a","b"]}`, `["room-joined","r","o",["a","b"]]`},
+	{&RoomJoined{"r", "o", []string{}, nil}, `{"event":"room-joined","room":"r","ownerId":"o","clients":[]}`, `["room-joined","r","o",[]]`},
 	{&RoomNotExists{"r"}, `{"event":"room-not-exists","room":"r"}`, `["room-not-exists","r"]`},
 	{&RoomLeft{"r", true}, `{"event":"room-left","room":"r","kicked":true}`, `["room-left","r",true]`},
 	{&NotInRoom{"r"}, `{"event":"not-in-room","room":"r"}`, `["not-in-room","r"]`},
@@ -27,6 +27,18 @@ var events = []struct {
 	{&TargetNotFound{"r", "t"}, `{"event":"target-not-found","room":"r","targetId":"t"}`, `["target-not-found","r","t"]`},
 	{&ClientJoined{"r", "c"}, `{"event":"client-joined","room":"r","clientId":"c"}`, `["client-joined","r","c"]`},
 	{&ClientLeft{"r", "c"}, `{"event":"client-left","room":"r","clientId":"c"}`, `["client-left","r","c"]`},
+	{
+		&RoomJoined{"r", "o", []string{}, &RoomState{OnOwnerLost: CloseRoom, Locked: true, Metadata: json.RawMessage(`{ "a":[1]}`)}},
+		`{"event":"room-joined","room":"r","ownerId":"o","clients":[],"options":{"onOwnerLost":"close","locked":true,"password":false,"metadata":{ "a":[1]}}}`,
+		`["room-joined","r","o",[],{"onOwnerLost":"close","locked":true,"password":false,"metadata":{ "a":[1]}}]`,
+	},
+	{&OwnerChanged{"r", "c"}, `{"event":"owner-changed","room":"r","ownerId":"c"}`, `["owner-changed","r","c"]`},
+	{
+		&RoomUpdated{"r", &RoomState{OnOwnerLost: TransferRoom, Capacity: 3, Password: true}},
+		`{"event":"room-updated","room":"r","options":{"onOwnerLost":"transfer","capacity":3,"locked":false,"password":true}}`,
+		`["room-updated","r",{"onOwnerLost":"transfer","capacity":3,"locked":false,"password":true}]`,
+	},
+	{&ClientKicked{"r", "c"}, `{"event":"client-kicked","room":"r","clientId":"c"}`, `["client-kicked","r","c"]`},
 	{&Welcome{"c", 1, 2, json.RawMessage(`[]`)}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"iceServers":[]}`, `["welcome","c",1,2,[]]`},
 	{&ICEServers{json.RawMessage(`[{"urls":["stun:x"]}]`), 7}, `{"event":"ice-servers","iceServers":[{"urls":["stun:x"]}],"expiresIn":7}`, `["ice-servers",[{"urls":["stun:x"]}],7]`},
 	{&TokenExpiring{60000}, `{"event":"token-expiring","expiresIn":60000}`, `["token-expiring",60000]`},
@@ -90,7 +102,7 @@ func TestNewerEventsAreUnderstoodOrIgnored(t *testing.T) {
 	if e, err = DecodeArray([]byte(`["client-left","r","c",{"more":1}]`)); err != nil || !reflect.DeepEqual(e, &ClientLeft{"r", "c"}) {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if _, _, err = DecodeObject([]byte(`{"event":"owner-changed"}`)); !errors.Is(err, ErrUnknownEvent) {
+	if _, _, err = DecodeObject([]byte(`{"event":"host-changed"}`)); !errors.Is(err, ErrUnknownEvent) {
 		t.Errorf("%v", err)
 	}
 	for _, bad := range []string{``, `7`, `{}`, `{"event":7}`, `{"event":"client-left","room":"r"}`, `{"event":"room-left","room":"r","kicked":1}`, `{"event":"client-left","room":1,"clientId":"c"}`} {
@@ -114,6 +126,25 @@ func TestCommands(t *testing.T) {
 		{`{"event":"ice-servers"}`, `["ice-servers"]`, Command{Op: ICEServersGet}},
 		{`{"event":"signal-send","room":"r","targetId":"t"}`, `["signal-send","r","t"]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: null}},
 		{`{"event":"signal-send","room":"r","targetId":"t","data":null}`, `["signal-send","r","t",null]`, Command{Op: SignalSend, Room: []byte("r"), TargetID: []byte("t"), Data: null}},
+		{`{"event":"room-kick","room":"r","targetId":"t"}`, `["room-kick","r","t"]`, Command{Op: RoomKick, Room: []byte("r"), TargetID: []byte("t")}},
+		{`{"event":"room-create","room":"r","options":null}`, `["room-create","r",null]`, Command{Op: RoomCreate, Room: []byte("r")}},
+		{`{"event":"room-join","room":"r","password":"p\u0061"}`, `["room-join","r","pa"]`, Command{Op: RoomJoin, Room: []byte("r"), Password: []byte("pa")}},
+		{`{"event":"room-join","room":"r","ownerKey":"k"}`, `["room-join","r",null,"k"]`, Command{Op: RoomJoin, Room: []byte("r"), OwnerKey: []byte("k")}},
+		{
+			`{"event":"room-create","room":"r","options":{"onOwnerLost":"grace","capacity":2,"locked":false,"password":"p","ownerKey":"k","metadata":{ "x":1}}}`,
+			`["room-create","r",{"metadata":{ "x":1},"ownerKey":"k","password":"p","locked":false,"capacity":2,"onOwnerLost":"grace"}]`,
+			Command{Op: RoomCreate, Room: []byte("r"), Options: &RoomOptions{
+				OnOwnerLost: AwaitOwner, Capacity: 2, Locked: new(bool), Password: new("p"), OwnerKey: new("k"), Metadata: json.RawMessage(`{ "x":1}`),
+			}},
+		},
+		{
+			`{"event":"room-update","room":"r","options":{"capacity":null,"password":null,"ownerKey":null,"metadata":null}}`,
+			`["room-update","r",{"capacity":null,"password":null,"ownerKey":null,"metadata":null}]`,
+			Command{Op: RoomUpdate, Room: []byte("r"), Options: &RoomOptions{
+				Capacity: NoLimit, Password: new(""), OwnerKey: new(""), Metadata: json.RawMessage("null"),
+			}},
+		},
+		{`{"event":"room-update","room":"r","options":{}}`, `["room-update","r",{}]`, Command{Op: RoomUpdate, Room: []byte("r"), Options: &RoomOptions{}}},
 	}
 	for _, c := range cases {
 		var got Command
@@ -260,4 +291,41 @@ func BenchmarkSignal(b *testing.B) {
 			buf = AppendSignalObject(buf[:0], c.Room, "Zl0cN5SwFq3CtrnTwV3q", c.Data)
 		}
 	})
+}
+
+// Options that are not exactly right are refused: whoever asks for a locked room must not get an open one.
+func TestWrongOptionsAreRefused(t *testing.T) {
+	for _, options := range []string{
+		`7`, `"locked"`, `[]`, `true`, `{"lock":true}`, `{"locked":1}`, `{"locked":null}`, `{"locked":"true"}`, `{"locked":true,"locked":true}`,
+		`{"onOwnerLost":"keep"}`, `{"onOwnerLost":null}`, `{"onOwnerLost":1}`, `{"capacity":0}`, `{"capacity":-1}`, `{"capacity":1.5}`,
+		`{"capacity":"2"}`, `{"capacity":99999999999}`, `{"password":""}`, `{"password":1}`, `{"ownerKey":""}`, `{"ownerKey":{}}`,
+		`{"password":"` + strings.Repeat("x", MaxPasswordBytes+1) + `"}`, `{"password":"\ud800"}`,
+		`{"metadata":"` + strings.Repeat("x", MaxMetadataBytes-1) + `"}`, `{"locked":true,"x":1}`, `{"x":1,"locked":true}`,
+	} {
+		for _, op := range []string{RoomCreateName, RoomUpdateName} {
+			var c Command
+			err := DecodeCommandObject([]byte(`{"event":"`+op+`","room":"r","id":1,"options":`+options+`}`), &c)
+			if e, ok := errors.AsType[*Error](err); !ok || e.Code != BadRequest || string(c.ID) != "1" {
+				t.Errorf("%s with %.80s: %v", op, options, err)
+			}
+			if ok, err := DecodeCommandArray([]byte(`["`+op+`","r",`+options+`]`), &c); !ok || err == nil {
+				t.Errorf("%s with %.80s by position: %v %v", op, options, ok, err)
+			}
+		}
+	}
+	for _, command := range []string{
+		`{"event":"room-update","room":"r"}`, `{"event":"room-update","room":"r","options":null}`, `{"event":"room-kick","room":"r"}`,
+		`{"event":"room-join","room":"r","password":1}`, `{"event":"room-join","room":"r","password":""}`, `{"event":"room-join","room":"r","ownerKey":[]}`,
+	} {
+		var c Command
+		if err := DecodeCommandObject([]byte(command), &c); err == nil {
+			t.Errorf("%s is taken as %+v", command, c)
+		}
+	}
+	if err := (&RoomOptions{Capacity: -7}).Check(); err == nil {
+		t.Error("a capacity of -7 is taken")
+	}
+	if err := (&RoomOptions{Capacity: NoLimit, Metadata: json.RawMessage(`[1]`)}).Check(); err != nil {
+		t.Error(err)
+	}
 }

@@ -18,6 +18,8 @@ const (
 	SignalSend
 	TokenRefresh
 	ICEServersGet
+	RoomUpdate
+	RoomKick
 )
 
 // Spec describes a command of the contract.
@@ -26,18 +28,22 @@ type Spec struct {
 	Name string
 	// Args are the arguments, in the order in which the Socket.IO door sends them.
 	Args []string
+	// Optional are those that may be left out; they come last.
+	Optional []string
 	// Answers are the events that may answer it, apart from error.
 	Answers []string
 }
 
 // Commands is the table of commands. Decoding, the gateway's dispatch, the documents and the tests follow it.
 var Commands = []Spec{
-	{RoomCreate, RoomCreateName, []string{"room"}, []string{RoomCreatedName, RoomExistsName}},
-	{RoomJoin, RoomJoinName, []string{"room"}, []string{RoomJoinedName, RoomNotExistsName}},
-	{RoomLeave, RoomLeaveName, []string{"room"}, []string{RoomLeftName, NotInRoomName}},
-	{SignalSend, SignalSendName, []string{"room", "targetId", "data"}, []string{NotInRoomName, TargetNotFoundName}},
-	{TokenRefresh, TokenRefreshName, []string{"token"}, []string{TokenRefreshedName}},
-	{ICEServersGet, ICEServersName, nil, []string{ICEServersName}},
+	{RoomCreate, RoomCreateName, []string{"room"}, []string{"options"}, []string{RoomCreatedName, RoomExistsName}},
+	{RoomJoin, RoomJoinName, []string{"room"}, []string{"password", "ownerKey"}, []string{RoomJoinedName, RoomNotExistsName}},
+	{RoomLeave, RoomLeaveName, []string{"room"}, nil, []string{RoomLeftName, NotInRoomName}},
+	{SignalSend, SignalSendName, []string{"room", "targetId", "data"}, nil, []string{NotInRoomName, TargetNotFoundName}},
+	{TokenRefresh, TokenRefreshName, []string{"token"}, nil, []string{TokenRefreshedName}},
+	{ICEServersGet, ICEServersName, nil, nil, []string{ICEServersName}},
+	{RoomUpdate, RoomUpdateName, []string{"room", "options"}, nil, []string{RoomUpdatedName, NotInRoomName}},
+	{RoomKick, RoomKickName, []string{"room", "targetId"}, nil, []string{ClientKickedName, NotInRoomName, TargetNotFoundName}},
 }
 
 // String returns the command's name on the wire.
@@ -55,12 +61,21 @@ type Command struct {
 	ID []byte
 	// Room is the room's name, unescaped, 1 to MaxRoomBytes. TokenRefresh and ICEServersGet have none.
 	Room []byte
-	// TargetID is SignalSend's target, 1 to MaxClientIDBytes.
+	// TargetID is SignalSend's or RoomKick's target, 1 to MaxClientIDBytes.
 	TargetID []byte
 	// Data is SignalSend's payload: valid JSON as the client wrote it, "null" where it wrote none.
 	Data []byte
 	// Token is TokenRefresh's, 1 to MaxTokenBytes.
 	Token []byte
+	// Options are RoomCreate's, nil if it has none, and RoomUpdate's. They alias no frame.
+	Options *RoomOptions
+	// Password and OwnerKey are RoomJoin's, nil if it has none, 1 to MaxPasswordBytes.
+	Password, OwnerKey []byte
+}
+
+// arguments are the JSON texts of a command's arguments, nil for those that it does not have.
+type arguments struct {
+	name, room, target, data, options, password, ownerKey, token []byte
 }
 
 var null = []byte("null")
@@ -70,7 +85,7 @@ var null = []byte("null")
 // is then set if the frame had a usable one, so that even an error finds its caller.
 func DecodeCommandObject(frame []byte, c *Command) error {
 	*c = Command{}
-	var name, room, target, data, token []byte
+	var a arguments
 	var twice, badID bool
 	set := func(field *[]byte, value []byte) {
 		twice = twice || *field != nil
@@ -79,19 +94,25 @@ func DecodeCommandObject(frame []byte, c *Command) error {
 	err := jsonscan.Object(frame, func(member, value []byte) error {
 		switch string(member) {
 		case "event":
-			set(&name, value)
+			set(&a.name, value)
 		case "id":
 			if badID = !usableID(value); !badID {
 				set(&c.ID, value)
 			}
 		case "room":
-			set(&room, value)
+			set(&a.room, value)
 		case "targetId":
-			set(&target, value)
+			set(&a.target, value)
 		case "data":
-			set(&data, value)
+			set(&a.data, value)
+		case "options":
+			set(&a.options, value)
+		case "password":
+			set(&a.password, value)
+		case "ownerKey":
+			set(&a.ownerKey, value)
 		case "token":
-			set(&token, value)
+			set(&a.token, value)
 		}
 		return nil
 	})
@@ -103,7 +124,7 @@ func DecodeCommandObject(frame []byte, c *Command) error {
 	case badID:
 		return bad("id must be a JSON string or number of at most 128 bytes")
 	}
-	return c.decode(name, room, target, data, token)
+	return c.decode(&a)
 }
 
 // DecodeCommandArray reads a command from the arguments of a Socket.IO event, which must be UTF-8. Arguments beyond the
@@ -121,13 +142,70 @@ func DecodeCommandArray(args []byte, c *Command) (ok bool, err error) {
 	if err != nil || values[0] == nil || values[0][0] != '"' {
 		return false, bad("the event is not a JSON array that begins with its name")
 	}
-	return true, c.decode(values[0], values[1], values[2], values[3], values[1])
+	// Which argument stands where depends on the command, and each has another type where others have other ones.
+	return true, c.decode(&arguments{
+		name: values[0], room: values[1], target: values[2], data: values[3],
+		options: values[2], password: values[2], ownerKey: values[3], token: values[1],
+	})
 }
 
-func (c *Command) decode(name, room, target, data, token []byte) error {
-	if name == nil {
+func (c *Command) decode(a *arguments) error {
+	if a.name == nil {
 		return bad("event is missing")
 	}
+	if err := c.decodeOp(a.name); err != nil {
+		return err
+	}
+	var err error
+	switch c.Op {
+	case ICEServersGet:
+		return nil
+	case TokenRefresh:
+		c.Token, err = argument("token", a.token, MaxTokenBytes)
+		return err
+	}
+	if c.Room, err = argument("room", a.room, MaxRoomBytes); err != nil {
+		return err
+	}
+	switch c.Op {
+	case SignalSend:
+		if c.Data = a.data; a.data == nil {
+			c.Data = null
+		}
+		c.TargetID, err = argument("targetId", a.target, MaxClientIDBytes)
+	case RoomKick:
+		c.TargetID, err = argument("targetId", a.target, MaxClientIDBytes)
+	case RoomJoin:
+		if c.Password, err = optional("password", a.password); err == nil {
+			c.OwnerKey, err = optional("ownerKey", a.ownerKey)
+		}
+	case RoomUpdate:
+		if a.options == nil {
+			return bad("options is missing")
+		}
+		err = c.decodeOptions(a.options)
+	case RoomCreate:
+		if a.options != nil && string(a.options) != "null" {
+			err = c.decodeOptions(a.options)
+		}
+	}
+	return err
+}
+
+func (c *Command) decodeOptions(text []byte) error {
+	c.Options = new(RoomOptions)
+	return c.Options.decode(text)
+}
+
+// optional decodes a string argument that may be missing or null.
+func optional(name string, value []byte) ([]byte, error) {
+	if value == nil || string(value) == "null" {
+		return nil, nil
+	}
+	return argument(name, value, MaxPasswordBytes)
+}
+
+func (c *Command) decodeOp(name []byte) error {
 	n, err := jsonscan.Unquote(name)
 	if err != nil {
 		return bad("event is not a string")
@@ -141,24 +219,16 @@ func (c *Command) decode(name, room, target, data, token []byte) error {
 		c.Op = RoomLeave
 	case SignalSendName:
 		c.Op = SignalSend
+	case RoomUpdateName:
+		c.Op = RoomUpdate
+	case RoomKickName:
+		c.Op = RoomKick
 	case TokenRefreshName:
 		c.Op = TokenRefresh
-		c.Token, err = argument("token", token, MaxTokenBytes)
-		return err
 	case ICEServersName:
 		c.Op = ICEServersGet
-		return nil
 	default:
 		return bad("unknown event")
-	}
-	if c.Room, err = argument("room", room, MaxRoomBytes); err != nil || c.Op != SignalSend {
-		return err
-	}
-	if c.TargetID, err = argument("targetId", target, MaxClientIDBytes); err != nil {
-		return err
-	}
-	if c.Data = data; data == nil {
-		c.Data = null
 	}
 	return nil
 }
@@ -221,10 +291,33 @@ func (c *Command) args(w *writer) []byte {
 	}
 	w.next("room")
 	w.dst = jsonscan.AppendString(w.dst, c.Room)
-	if c.Op == SignalSend {
+	switch c.Op {
+	case SignalSend:
 		w.next("targetId")
 		w.dst = jsonscan.AppendString(w.dst, c.TargetID)
 		w.raw("data", &c.Data)
+	case RoomKick:
+		w.next("targetId")
+		w.dst = jsonscan.AppendString(w.dst, c.TargetID)
+	case RoomCreate, RoomUpdate:
+		if c.Options != nil {
+			w.next("options")
+			w.dst = c.Options.append(w.dst)
+		}
+	case RoomJoin:
+		w.secret("password", c.Password, c.OwnerKey != nil)
+		w.secret("ownerKey", c.OwnerKey, false)
 	}
 	return w.dst
+}
+
+// secret appends an optional string, which has a place nevertheless if another one follows by position.
+func (w *writer) secret(name string, s []byte, followed bool) {
+	switch {
+	case s != nil:
+		w.next(name)
+		w.dst = jsonscan.AppendString(w.dst, s)
+	case followed && !w.object:
+		w.dst = append(w.dst, ",null"...)
+	}
 }

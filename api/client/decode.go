@@ -168,3 +168,17 @@ func (r *reader) rawOpt(name string, v *[]byte) {
 		return nil
 	})
 }
+
+func (r *reader) options(name string, v **RoomState, optional bool) {
+	value := r.lookup(name)
+	switch {
+	case r.err != nil || (value == nil && optional):
+	case value == nil:
+		r.err = fmt.Errorf("%q is missing", name)
+	default:
+		*v = new(RoomState)
+		if err := (*v).decode(value); err != nil {
+			r.err = fmt.Errorf("%q: %w", name, err)
+		}
+	}
+}

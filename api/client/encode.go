@@ -16,6 +16,8 @@ type visitor interface {
 	// uintOpt and rawOpt are for a last field that is left out when it is empty.
 	uintOpt(name string, v *uint64)
 	rawOpt(name string, v *[]byte)
+	// options is the state of a room; a nil one may be absent if it is optional, which only the last field can be.
+	options(name string, v **RoomState, optional bool)
 }
 
 // AppendObject appends e as the native door sends it: {"event":NAME,FIELDS}. A command's id, raw JSON, is repeated in
@@ -127,4 +129,11 @@ func (w *writer) raw(name string, v *[]byte) {
 		return
 	}
 	w.dst = append(w.dst, *v...)
+}
+
+func (w *writer) options(name string, v **RoomState, _ bool) {
+	if *v != nil {
+		w.next(name)
+		w.dst = (*v).append(w.dst)
+	}
 }

@@ -11,6 +11,8 @@ const (
 	// TokenRefreshName and ICEServersName are commands too; the latter is also the name of its answer.
 	TokenRefreshName = "token-refresh"
 	ICEServersName   = "ice-servers"
+	RoomUpdateName   = "room-update"
+	RoomKickName     = "room-kick"
 
 	WelcomeName        = "welcome"
 	RoomCreatedName    = "room-created"
@@ -25,6 +27,9 @@ const (
 	ClientLeftName     = "client-left"
 	TokenExpiringName  = "token-expiring" // #nosec G101 -- the name of an event
 	TokenRefreshedName = "token-refreshed"
+	OwnerChangedName   = "owner-changed"
+	RoomUpdatedName    = "room-updated"
+	ClientKickedName   = "client-kicked"
 	ErrorName          = "error"
 )
 
@@ -53,10 +58,12 @@ type RoomCreated struct{ Room string }
 // RoomExists answers RoomCreate: the name is taken.
 type RoomExists struct{ Room string }
 
-// RoomJoined answers RoomJoin. Clients are the ids of the other members, in the order in which they joined.
+// RoomJoined answers RoomJoin. Clients are the ids of the other members, in the order in which they joined. Options is
+// nil for a plain room.
 type RoomJoined struct {
 	Room, OwnerID string
 	Clients       []string
+	Options       *RoomState
 }
 
 // RoomNotExists answers RoomJoin: there is no such room.
@@ -100,7 +107,20 @@ type ICEServers struct {
 type TokenExpiring struct{ ExpiresIn uint64 }
 
 // TokenRefreshed answers TokenRefresh. ExpiresIn is the time in ms for which the new token is good; 0 if it has no end.
-type TokenRefreshed struct{ ExpiresIn uint64 }
+type (
+	TokenRefreshed struct{ ExpiresIn uint64 }
+	// OwnerChanged tells a member that the room has another owner.
+	OwnerChanged struct{ Room, OwnerID string }
+)
+
+// RoomUpdated answers RoomUpdate and tells the other members: the room's options are now these.
+type RoomUpdated struct {
+	Room    string
+	Options *RoomState
+}
+
+// ClientKicked answers RoomKick. The caller is told ClientLeft too, as all other members are.
+type ClientKicked struct{ Room, ClientID string }
 
 // Error answers a command that could not be carried out. The connection stays open.
 type Error struct {
@@ -146,6 +166,12 @@ func NewEvent(name string) Event {
 		return new(TokenExpiring)
 	case TokenRefreshedName:
 		return new(TokenRefreshed)
+	case OwnerChangedName:
+		return new(OwnerChanged)
+	case RoomUpdatedName:
+		return new(RoomUpdated)
+	case ClientKickedName:
+		return new(ClientKicked)
 	case ErrorName:
 		return new(Error)
 	}
@@ -156,7 +182,7 @@ func NewEvent(name string) Event {
 var EventNames = []string{
 	WelcomeName, RoomCreatedName, RoomExistsName, RoomJoinedName, RoomNotExistsName, RoomLeftName, NotInRoomName,
 	SignalReceiveName, TargetNotFoundName, ClientJoinedName, ClientLeftName, ICEServersName, TokenExpiringName,
-	TokenRefreshedName, ErrorName,
+	TokenRefreshedName, OwnerChangedName, RoomUpdatedName, ClientKickedName, ErrorName,
 }
 
 // The wire names of the events.
@@ -175,6 +201,9 @@ func (*ClientLeft) Name() string     { return ClientLeftName }
 func (*ICEServers) Name() string     { return ICEServersName }
 func (*TokenExpiring) Name() string  { return TokenExpiringName }
 func (*TokenRefreshed) Name() string { return TokenRefreshedName }
+func (*OwnerChanged) Name() string   { return OwnerChangedName }
+func (*RoomUpdated) Name() string    { return RoomUpdatedName }
+func (*ClientKicked) Name() string   { return ClientKickedName }
 func (*Error) Name() string          { return ErrorName }
 
 func (e *Welcome) fields(v visitor) {
@@ -193,6 +222,22 @@ func (e *RoomJoined) fields(v visitor) {
 	v.str("room", &e.Room)
 	v.str("ownerId", &e.OwnerID)
 	v.strs("clients", &e.Clients)
+	v.options("options", &e.Options, true)
+}
+
+func (e *OwnerChanged) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("ownerId", &e.OwnerID)
+}
+
+func (e *RoomUpdated) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.options("options", &e.Options, false)
+}
+
+func (e *ClientKicked) fields(v visitor) {
+	v.str("room", &e.Room)
+	v.str("clientId", &e.ClientID)
 }
 
 func (e *RoomLeft) fields(v visitor) {

@@ -20,6 +20,10 @@ const (
 	MaxCommandIDBytes = 128
 	// MaxTokenBytes bounds a token, wherever it is given.
 	MaxTokenBytes = 8 << 10
+	// MaxPasswordBytes bounds the password and the owner's key of a room, in bytes of UTF-8.
+	MaxPasswordBytes = 128
+	// MaxMetadataBytes bounds the metadata of a room, as JSON text.
+	MaxMetadataBytes = 4 << 10
 	// DefaultMaxMessageBytes is the largest message from a client unless the gateway is set otherwise. It is announced in
 	// the welcome. A longer one ends its connection with CloseTooBig.
 	DefaultMaxMessageBytes = 256 << 10

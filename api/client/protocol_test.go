@@ -16,7 +16,7 @@ func TestProtocolPageIsTrue(t *testing.T) {
 	var commands, events, closes strings.Builder
 	commands.WriteString("| command | arguments | answers |\n|---|---|---|\n")
 	for _, c := range Commands {
-		fmt.Fprintf(&commands, "| %#q | %s | %s |\n", c.Name, quoted(c.Args), quoted(append(c.Answers, ErrorName)))
+		fmt.Fprintf(&commands, "| %#q | %s | %s |\n", c.Name, quoted(append(c.Args, marked(c.Optional)...)), quoted(append(c.Answers, ErrorName)))
 	}
 	events.WriteString("| event | arguments |\n|---|---|\n")
 	for _, name := range EventNames {
@@ -56,6 +56,14 @@ func quoted(names []string) string {
 	return strings.Join(q, ", ")
 }
 
+// marked names optional arguments.
+func marked(names []string) (all []string) {
+	for _, n := range names {
+		all = append(all, n+"?")
+	}
+	return all
+}
+
 // fieldsOf lists an event's fields in their order.
 func fieldsOf(e Event) []string {
 	var v names
@@ -72,3 +80,10 @@ func (n *names) uint(name string, _ *uint64)    { *n = append(*n, name) }
 func (n *names) raw(name string, _ *[]byte)     { *n = append(*n, name) }
 func (n *names) uintOpt(name string, _ *uint64) { *n = append(*n, name+"?") }
 func (n *names) rawOpt(name string, _ *[]byte)  { *n = append(*n, name+"?") }
+
+func (n *names) options(name string, _ **RoomState, optional bool) {
+	if optional {
+		name += "?"
+	}
+	*n = append(*n, name)
+}

@@ -46,6 +46,9 @@ type Config struct {
 	// MaxRooms is how many rooms one of the 64 partitions may have: 65536.
 	MaxRooms int `env:"ROOMS_MAX_PER_PARTITION" envDefault:"65536" desc:"rooms that one of the 64 partitions may have"`
 
+	// OwnerGrace is how long a room that was created with onOwnerLost "grace" waits for its owner.
+	OwnerGrace time.Duration `env:"ROOMS_OWNER_GRACE" envDefault:"30s" desc:"how long a room waits for its lost owner, if it was created so"`
+
 	// DrainTimeout bounds how long a stop may take.
 	DrainTimeout time.Duration `env:"ROOMS_DRAIN_TIMEOUT" envDefault:"5s" desc:"how long a stop may take"`
 }
@@ -71,6 +74,7 @@ func (c Config) Defaults() Config {
 	setDefault(&c.Settle, engine.DefaultSettle)
 	setDefault(&c.MaxMembers, room.MaxMembers)
 	setDefault(&c.MaxRooms, 1<<16)
+	setDefault(&c.OwnerGrace, 30*time.Second)
 	setDefault(&c.DrainTimeout, 5*time.Second)
 	return c
 }
@@ -104,6 +108,7 @@ func (c Config) Validate() error {
 	check(c.Settle > 0, "ROOMS_SETTLE is negative")
 	check(c.MaxMembers > 0 && c.MaxMembers <= room.MaxMembers, "ROOMS_MAX_MEMBERS is not from 1 to %d", room.MaxMembers)
 	check(c.MaxRooms > 0, "ROOMS_MAX_PER_PARTITION is negative")
+	check(c.OwnerGrace > 0, "ROOMS_OWNER_GRACE is negative")
 	check(c.DrainTimeout > 0, "ROOMS_DRAIN_TIMEOUT is negative")
 	return errors.Join(errs...)
 }

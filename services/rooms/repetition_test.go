@@ -11,12 +11,17 @@ import (
 // repeat sends a command that was sent before, and returns its answer.
 func (g *fakeGateway) repeat(op bus.Op, seq uint64, room, client string) bus.Answer {
 	g.t.Helper()
+	return g.again(bus.Command{Op: op, Room: room, Client: client, Seq: seq})
+}
+
+func (g *fakeGateway) again(c bus.Command) bus.Answer {
+	g.t.Helper()
 	g.mu.Lock()
-	delete(g.answers, seq)
+	delete(g.answers, c.Seq)
 	g.mu.Unlock()
-	a, ok := g.send(bus.Command{Op: op, Room: room, Client: client, Seq: seq})
+	a, ok := g.send(c)
 	if !ok {
-		g.t.Fatalf("no answer to a repeated %s", op)
+		g.t.Fatalf("no answer to a repeated %s", c.Op)
 	}
 	return a
 }
@@ -83,5 +88,46 @@ func TestARepetitionThatComesToTheNextOwner(t *testing.T) {
 			t.Errorf("answer %+v", ans)
 		}
 		a.must(bus.Done, bus.Join, lobby, "next")
+	})
+}
+
+// What the owner of a room has done since must not be undone by a repetition of what it did before.
+func TestARepetitionOfAnOwnersCommandHasNoEffect(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		srv := natstest.Run(t)
+		s := fresh(t, srv)
+		a, b := newGateway(t, srv), newGateway(t, srv)
+		do := func(c bus.Command) bus.Command {
+			t.Helper()
+			a.seq += bus.Partitions
+			c.Room, c.Client, c.Seq = lobby, "owner", a.seq
+			if ans := a.again(c); ans.Result != bus.Done {
+				t.Fatalf("%s: %+v", c.Op, ans)
+			}
+			return c
+		}
+		want := func(c bus.Command, result bus.Result, code client.Code) {
+			t.Helper()
+			if ans := a.again(c); ans.Result != result || ans.Code != string(code) {
+				t.Errorf("a repeated %s is answered %+v", c.Op, ans)
+			}
+		}
+		a.must(bus.Done, bus.Create, lobby, "owner")
+		b.must(bus.Done, bus.Join, lobby, "guest")
+		lock := do(bus.Command{Op: bus.Update, Settings: &bus.Settings{Lock: true, Password: bus.Proof(lobby, "x")}})
+		want(lock, bus.Done, "") // it is so
+		do(bus.Command{Op: bus.Update, Settings: &bus.Settings{Unlock: true}})
+		want(lock, bus.Refused, client.Unavailable)
+		do(bus.Command{Op: bus.Update, Settings: &bus.Settings{NoPassword: true}})
+		b.must(bus.Done, bus.Join, lobby, "other") // neither locked nor guarded
+		kick := do(bus.Command{Op: bus.Kick, Target: "guest"})
+		want(kick, bus.Done, "")
+		a.must(bus.Done, bus.Leave, lobby, "owner")
+		want(kick, bus.NotIn, "")
+		a.must(bus.Done, bus.Create, lobby, "owner")
+		b.must(bus.Done, bus.Join, lobby, "guest")
+		want(kick, bus.Refused, client.Unavailable) // it is another room
+		b.must(bus.Done, bus.Join, lobby, "third")
+		s.ready(t)
 	})
 }

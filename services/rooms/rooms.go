@@ -79,12 +79,14 @@ func New(cfg Config, opts Options) (*Service, error) {
 		return nil, fmt.Errorf("rooms: %w", err)
 	}
 	s.engine = engine.New(engine.Options{
-		Tracer:         s.tracer,
-		Instance:       s.instance,
-		Logger:         s.log,
-		Ownership:      s.ownership(),
-		Fresh:          opts.Fresh,
-		Limits:         room.Limits{MembersPerRoom: cfg.MaxMembers, Rooms: cfg.MaxRooms},
+		Tracer:    s.tracer,
+		Instance:  s.instance,
+		Logger:    s.log,
+		Ownership: s.ownership(),
+		Fresh:     opts.Fresh,
+		Limits: room.Limits{
+			MembersPerRoom: cfg.MaxMembers, Rooms: cfg.MaxRooms, OwnerGrace: cfg.OwnerGrace.Milliseconds(),
+		},
 		GatewayTimeout: cfg.GatewayTimeout,
 		RecoveryWindow: cfg.RecoveryWindow,
 		Settle:         cfg.Settle,

@@ -70,7 +70,7 @@ func (p *partition) announce(now time.Time, why cause, out *outbox) {
 
 // maxSize bounds the encoded size of a room.
 func maxSize(a *bus.AnnouncedRoom) int {
-	n := roomBytes + nameFactor*len(a.Room) + len(a.Owner)
+	n := roomBytes + nameFactor*len(a.Room) + len(a.Owner) + a.Policy.MaxSize()
 	for i := range a.Members {
 		n += memberBytes + len(a.Members[i].Client)
 	}
@@ -94,7 +94,7 @@ func (r *replica) announced() bus.AnnouncedRoom {
 	a := bus.AnnouncedRoom{Room: r.name}
 	if r.live {
 		roster := r.roster()
-		a.Stamp, a.Born, a.Owner, a.Digest = r.stamp, r.born, r.owner, roster.Digest()
+		a.Stamp, a.Born, a.Owner, a.Policy, a.Digest = r.stamp, r.born, r.owner, r.policy, roster.Digest()
 	}
 	for i := range r.members {
 		if m := &r.members[i]; m.session != nil {

@@ -54,6 +54,8 @@ func (r *replica) apply(e *bus.Event, out *outbox) {
 	case bus.Closed:
 		r.end(e.Stamp, e.Client, out)
 		return
+	case bus.Updated, bus.Owned:
 	}
+	r.govern(e.Owner, e.Policy, out)
 	r.settleHeld(out)
 }

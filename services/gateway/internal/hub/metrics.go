@@ -13,8 +13,8 @@ import (
 // Metrics count what a hub does. All children are looked up once, so counting costs an atomic addition. Make them with
 // NewMetrics.
 type Metrics struct {
-	commands [client.RoomLeave + 1][]prometheus.Counter // by Op and answer; Op 0 is what a door has refused
-	took     [client.RoomLeave + 1]prometheus.Observer
+	commands [client.RoomKick + 1][]prometheus.Counter // by Op and answer; Op 0 is what a door has refused
+	took     [client.RoomKick + 1]prometheus.Observer
 	retries  prometheus.Counter
 	paced    prometheus.Counter
 
@@ -33,7 +33,7 @@ type Metrics struct {
 // answers are the values of the label of that name: what a command may be answered with. The codes of client.Codes follow.
 var answers = []string{
 	client.RoomCreatedName, client.RoomExistsName, client.RoomJoinedName, client.RoomNotExistsName,
-	client.RoomLeftName, client.NotInRoomName,
+	client.RoomLeftName, client.NotInRoomName, client.TargetNotFoundName, client.ClientKickedName, client.RoomUpdatedName,
 }
 
 // answerOf is the index of an event in answers.
@@ -51,6 +51,12 @@ func answerOf(e client.Event) int {
 		return 4
 	case *client.NotInRoom:
 		return 5
+	case *client.TargetNotFound:
+		return 6
+	case *client.ClientKicked:
+		return 7
+	case *client.RoomUpdated:
+		return 8
 	case *client.Error:
 		return len(answers) + codeOf(e.Code)
 	}
@@ -100,6 +106,8 @@ const (
 	deliveredJoined delivered = iota
 	deliveredLeft
 	deliveredClosed
+	deliveredOwner
+	deliveredUpdated
 )
 
 // cause is why a room is repaired or a partition announced.
@@ -112,6 +120,7 @@ const (
 	causeStale               // a correction was overtaken by an event
 	causeLeave               // a leave was answered without its event
 	causeHeld                // a signal waits for news that does not come
+	causeAnswer              // a kick or an update was answered without its event
 )
 
 // The causes of announcements.
@@ -138,14 +147,25 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.registerCommands(reg)
 	m.registerSignals(reg)
 	m.events = metrics.Counters(reg, counter("events_delivered_total", "Events that were queued for members, one for each member."),
-		"event", client.ClientJoinedName, client.ClientLeftName, client.RoomLeftName)
+		"event", client.ClientJoinedName, client.ClientLeftName, client.RoomLeftName, client.OwnerChangedName, client.RoomUpdatedName)
 	m.fanOut = histogram(reg, "event_fanout_clients", "Clients of this gateway that an event went to.", fanOutBuckets)
 	m.repairs = metrics.Counters(reg, counter("repairs_total", "Rooms about which something was missed and the owner asked, by how that was seen."),
-		"cause", "gap", "digest", "stale", "leave", "held-signal")
+		"cause", "gap", "digest", "stale", "leave", "held-signal", "answer")
 	m.announcements = metrics.Counters(reg, counter("announcements_total", "Announcements of all members in a partition to its owner, by cause."),
 		"cause", "periodic", "connection", "resync", "new-epoch", "unanswered", "doubt")
 	m.negotiations = newNegotiationMetrics(reg)
 	return m
+}
+
+// timed are the commands that the rooms service answers.
+var timed = []client.Op{client.RoomCreate, client.RoomJoin, client.RoomLeave, client.RoomUpdate, client.RoomKick}
+
+func names(ops []client.Op) []string {
+	s := make([]string, len(ops))
+	for i, op := range ops {
+		s[i] = op.String()
+	}
+	return s
 }
 
 func (m *Metrics) registerCommands(reg prometheus.Registerer) {
@@ -159,15 +179,15 @@ func (m *Metrics) registerCommands(reg prometheus.Registerer) {
 	took := metrics.Histograms(reg, prometheus.HistogramOpts{
 		Namespace: metrics.Namespace, Subsystem: subsystem, Name: "command_duration_seconds",
 		Help: "Time from a command's arrival to its answer, the wait behind others of its client included.", Buckets: durationBuckets,
-	}, "command", client.RoomCreate.String(), client.RoomJoin.String(), client.RoomLeave.String())
-	for op := client.RoomCreate; op <= client.RoomLeave; op++ {
+	}, "command", names(timed)...)
+	for i, op := range timed {
 		m.commands[op] = make([]prometheus.Counter, len(answers)+len(client.Codes))
-		for i, answer := range slices.Concat(answers, codes()) {
-			if i >= len(answers) || slices.Contains(client.Commands[op-1].Answers, answer) {
-				m.commands[op][i] = total.WithLabelValues(op.String(), answer)
+		for j, answer := range slices.Concat(answers, codes()) {
+			if j >= len(answers) || slices.Contains(client.Commands[op-1].Answers, answer) {
+				m.commands[op][j] = total.WithLabelValues(op.String(), answer)
 			}
 		}
-		m.took[op] = took[op-client.RoomCreate]
+		m.took[op] = took[i]
 	}
 	m.retries = prometheus.NewCounter(counter("command_retries_total", "Commands that were sent to the rooms service again."))
 	m.paced = prometheus.NewCounter(counter("paced_total", "Times that a client was not read because too many of its commands were unanswered."))
@@ -204,7 +224,7 @@ func histogram(reg prometheus.Registerer, name, help string, buckets []float64) 
 
 // answered counts the answer to a command of a client.
 func (m *Metrics) answered(op client.Op, e client.Event, took time.Duration) {
-	if op > client.RoomLeave {
+	if int(op) >= len(m.took) || m.took[op] == nil {
 		return
 	}
 	if c := m.commands[op][answerOf(e)]; c != nil {

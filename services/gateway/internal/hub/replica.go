@@ -24,6 +24,7 @@ type replica struct {
 	since   uint64 // the newest request when stamp was reached
 	born    bus.Stamp
 	owner   string
+	policy  *bus.Policy    // nil for a plain room; replaced, never changed
 	members []member       // in join order
 	index   map[string]int // of members, by client, once there are many
 	locals  int            // members with a session
@@ -179,7 +180,7 @@ func (r *replica) adopt(roster *bus.Roster, out *outbox) {
 	case !r.live:
 		r.live = true
 		r.advance(roster.Stamp)
-		r.born, r.owner = roster.Born, roster.Owner
+		r.born, r.owner, r.policy = roster.Born, roster.Owner, roster.Policy
 		r.members, r.index = make([]member, 0, len(roster.Members)), nil
 		for _, m := range roster.Members {
 			r.add(m)
@@ -199,7 +200,6 @@ func (r *replica) adopt(roster *bus.Roster, out *outbox) {
 // reconcile tells the sessions the difference between what is known and the owner's roster, and takes that over.
 func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 	r.advance(roster.Stamp)
-	r.owner = roster.Owner
 	truth := make(map[string]uint64, len(roster.Members))
 	for i := range roster.Members {
 		truth[roster.Members[i].Client] = roster.Members[i].Since
@@ -217,6 +217,7 @@ func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 		}
 	}
 	r.sortAs(roster)
+	r.govern(roster.Owner, roster.Policy, out)
 }
 
 // leftExcept removes the members that do not stay.
@@ -295,7 +296,7 @@ func (r *replica) end(at bus.Stamp, by string, out *outbox) {
 	}
 	b := &Broadcast{Event: &client.RoomLeft{Room: r.name, Kicked: true}}
 	members := r.members
-	r.live, r.members, r.index = false, nil, nil
+	r.live, r.members, r.index, r.policy = false, nil, nil, nil
 	told := 0
 	for i := range members {
 		s := members[i].session
@@ -330,7 +331,7 @@ func (r *replica) tell(what delivered, e client.Event, out *outbox) {
 
 // roster is the replica as the owner would send it.
 func (r *replica) roster() bus.Roster {
-	v := bus.Roster{Stamp: r.stamp, Born: r.born, Owner: r.owner, Members: make([]bus.Member, 0, len(r.members))}
+	v := bus.Roster{Stamp: r.stamp, Born: r.born, Owner: r.owner, Policy: r.policy, Members: make([]bus.Member, 0, len(r.members))}
 	for i := range r.members {
 		v.Members = append(v.Members, r.members[i].Member)
 	}

@@ -20,13 +20,15 @@ type request struct {
 	op      bus.Op
 	seq     uint64
 	ref     []byte
+	guarded *guarded // nil for most
+	lost    bool     // a leave that the client did not ask for
 
 	deadline time.Time
 	sentAt   time.Time
 	attempts int
 	waiting  bool // timer will send it again
 	timer    *time.Timer
-	applied  bool // the event of a leave was seen before its answer
+	applied  bool // the event of a leave or update was seen before its answer
 	whole    bool // the answer must bring all members
 	counted  bool // it was answered; what follows is news
 	span     *tracing.Span
@@ -34,11 +36,11 @@ type request struct {
 
 var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms service did not answer in time; try again"}
 
-// request begins a command. It leaves with the outbox.
-func (p *partition) request(r *replica, s *Session, id string, op bus.Op, ref []byte, deadline time.Time, out *outbox) *request {
-	q := &request{r: r, session: s, client: id, op: op, seq: p.nextSeq(), ref: ref, deadline: deadline}
-	if s != nil {
-		q.span = p.trace(clientOp(op), s, r.name, deadline.Add(-p.h.cfg.CommandTimeout))
+// begin numbers a request. It leaves with the outbox.
+func (p *partition) begin(q *request, out *outbox) *request {
+	q.seq = p.nextSeq()
+	if q.session != nil {
+		q.span = p.trace(clientOp(q.op), q.session, q.r.name, q.deadline.Add(-p.h.cfg.CommandTimeout))
 	}
 	p.requests[q.seq] = q
 	p.post(q, out)
@@ -64,7 +66,10 @@ func (p *partition) post(q *request, out *outbox) {
 	}
 	q.sentAt = time.Now()
 	q.waiting = false
-	c := bus.Command{Op: q.op, Gateway: p.h.id, Seq: q.seq, Room: q.r.name, Client: q.client}
+	c := bus.Command{Op: q.op, Gateway: p.h.id, Seq: q.seq, Room: q.r.name, Client: q.client, Lost: q.lost}
+	if g := q.guarded; g != nil {
+		c.Target, c.Password, c.OwnerKey, c.Settings = g.target, g.password, g.ownerKey, g.settings
+	}
 	if q.r.live && !q.whole {
 		c.Have, c.Life = q.r.stamp.Epoch, q.r.born.Version
 	}
@@ -147,7 +152,7 @@ func (p *partition) resend(now time.Time, out *outbox) {
 // by it is removed again.
 func (p *partition) expire(q *request, out *outbox) {
 	p.doubt()
-	if q.applied {
+	if q.applied && q.op == bus.Leave {
 		p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
 		return
 	}
@@ -165,6 +170,7 @@ func (p *partition) finish(q *request, e client.Event, out *outbox) {
 	}
 	if !q.session.hasEnded() {
 		p.tally(q, e)
+		q.tellLate(e, out)
 		out.answer(q.session, q.ref, e)
 	}
 	p.next(q.r, q.session, out)
@@ -195,6 +201,10 @@ func (p *partition) onAnswer(q *request, a *bus.Answer, out *outbox) {
 		p.finish(q, &client.RoomNotExists{Room: room}, out)
 	case result == bus.NotIn && q.op == bus.Leave:
 		p.onNotIn(q, out)
+	case result == bus.NotIn && (q.op == bus.Kick || q.op == bus.Update):
+		p.onNotThere(q, out)
+	case result == bus.NoTarget && q.op == bus.Kick:
+		p.finish(q, &client.TargetNotFound{Room: room, TargetID: q.guarded.target}, out)
 	case result == bus.Refused:
 		p.finish(q, &client.Error{Code: client.Code(a.Code), Message: a.Message}, out)
 	case result == bus.Retry:
@@ -206,9 +216,17 @@ func (p *partition) onAnswer(q *request, a *bus.Answer, out *outbox) {
 }
 
 func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
-	if q.op == bus.Leave {
+	switch q.op {
+	case bus.Leave:
 		p.onLeft(q, out)
 		return
+	case bus.Kick:
+		p.onKicked(q, out)
+		return
+	case bus.Update:
+		p.onUpdated(q, a, out)
+		return
+	case bus.Create, bus.Join:
 	}
 	r := q.r
 	if q.session.hasEnded() {
@@ -287,7 +305,7 @@ func (r *replica) welcome(q *request, self *member) client.Event {
 			clients = append(clients, r.members[i].Client)
 		}
 	}
-	return &client.RoomJoined{Room: r.name, OwnerID: r.owner, Clients: clients}
+	return &client.RoomJoined{Room: r.name, OwnerID: r.owner, Clients: clients, Options: stateOf(r.policy)}
 }
 
 // onDoneAndGone answers a create or join that was done but whose effect has ended since, as far as we know. Should the
@@ -296,7 +314,7 @@ func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
 	s, room := q.session, q.r.name
 	var e client.Event = &client.RoomCreated{Room: room}
 	if q.op == bus.Join {
-		joined := &client.RoomJoined{Room: room, OwnerID: a.Owner, Clients: []string{}}
+		joined := &client.RoomJoined{Room: room, OwnerID: a.Owner, Clients: []string{}, Options: stateOf(a.Policy)}
 		for _, m := range a.Members {
 			if m.Client != q.client {
 				joined.Clients = append(joined.Clients, m.Client)

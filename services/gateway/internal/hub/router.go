@@ -46,6 +46,7 @@ func (s *Session) Handle(c *client.Command, ref []byte) {
 func own(c *client.Command) client.Command {
 	return client.Command{
 		Op: c.Op, Room: bytes.Clone(c.Room), TargetID: bytes.Clone(c.TargetID), Data: bytes.Clone(c.Data),
+		Options: c.Options, Password: bytes.Clone(c.Password), OwnerKey: bytes.Clone(c.OwnerKey),
 	}
 }
 
@@ -63,7 +64,7 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 	case client.SignalSend:
 		p.signal(r, s, c, ref, out)
 		return false
-	case client.RoomLeave:
+	case client.RoomLeave, client.RoomKick, client.RoomUpdate:
 		// Only here can the session have become a member, so this much is known without asking.
 		if r == nil || r.local(s) == nil {
 			p.answer(s, c.Op, ref, &client.NotInRoom{Room: string(c.Room)}, deadline, out)
@@ -89,7 +90,9 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 		r.release(out)
 		return false
 	}
-	q := p.request(r, s, s.id, busOp(c.Op), bytes.Clone(ref), deadline, out)
+	q := p.begin(&request{
+		r: r, session: s, client: s.id, op: busOp(c.Op), ref: bytes.Clone(ref), guarded: guardedOf(c), deadline: deadline,
+	}, out)
 	if r.queues == nil {
 		r.queues = make(map[*Session]*queue, 1)
 	}
@@ -127,6 +130,10 @@ func busOp(op client.Op) bus.Op {
 		return bus.Create
 	case client.RoomJoin:
 		return bus.Join
+	case client.RoomKick:
+		return bus.Kick
+	case client.RoomUpdate:
+		return bus.Update
 	}
 	return bus.Leave
 }
@@ -137,6 +144,10 @@ func clientOp(op bus.Op) client.Op {
 		return client.RoomCreate
 	case bus.Join:
 		return client.RoomJoin
+	case bus.Kick:
+		return client.RoomKick
+	case bus.Update:
+		return client.RoomUpdate
 	}
 	return client.RoomLeave
 }

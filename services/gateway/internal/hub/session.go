@@ -106,7 +106,9 @@ func (r *replica) desert(s *Session, out *outbox) {
 
 // leaveFor sends a leave that nobody waits for. If it fails the next announcement will do.
 func (p *partition) leaveFor(r *replica, id string, out *outbox) {
-	p.request(r, nil, id, bus.Leave, nil, time.Now().Add(p.h.cfg.CommandTimeout), out)
+	p.begin(&request{
+		r: r, client: id, op: bus.Leave, lost: true, deadline: time.Now().Add(p.h.cfg.CommandTimeout),
+	}, out)
 }
 
 // remember notes that the session has something to do with the room. It returns false if the session has ended.

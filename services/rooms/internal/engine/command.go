@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"crypto/rand"
+
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
@@ -36,6 +38,9 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 		e.reply(reply)
 		return
 	}
+	if s := c.Settings; s != nil && (s.Password != "" || s.OwnerKey != "") {
+		s.Salt = newSalt()
+	}
 	if c.Op != bus.Leave && !e.gateways[c.Gateway].seenOf(number).first(c) {
 		e.answer = p.rooms.Repeat(c)
 		e.reply(reply)
@@ -50,6 +55,13 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 		e.publishTraced(&e.event, span)
 	}
 	e.reply(reply)
+}
+
+// newSalt makes the random part of what a password is held against.
+func newSalt() []byte {
+	salt := make([]byte, room.SaltBytes)
+	_, _ = rand.Read(salt) // never fails
+	return salt
 }
 
 // reply sends e.answer.

@@ -83,8 +83,9 @@ type Engine struct {
 	// What follows belongs to the goroutine of Run.
 
 	nc *nats.Conn
-	// now is when the current input was taken.
-	now        time.Time
+	// now is when the current input was taken, and born when Run began: the time of the rooms is counted from there,
+	// because the wall clock may be set.
+	now, born  time.Time
 	kinds      map[*nats.Subscription]kind
 	partitions [bus.Partitions]*partition
 	gateways   map[string]*gateway
@@ -134,6 +135,7 @@ func setDefault(d *time.Duration, value time.Duration) {
 func (e *Engine) Run(ctx context.Context, nc *nats.Conn, drain time.Duration) error {
 	defer close(e.ended)
 	e.nc, e.now = nc, time.Now()
+	e.born = e.now
 	if err := e.listen(); err != nil {
 		return fmt.Errorf("subscribing: %w", err)
 	}
@@ -198,6 +200,7 @@ func (e *Engine) tick() {
 	}
 	e.watchGateways()
 	e.recoverPartitions()
+	e.expireRooms()
 	e.publishDigests()
 }
 

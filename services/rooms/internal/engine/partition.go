@@ -116,6 +116,15 @@ func (e *Engine) askAll(p *partition) {
 	}
 }
 
+// expireRooms closes the rooms that have waited long enough for their owners.
+func (e *Engine) expireRooms() {
+	for _, p := range e.partitions {
+		if p != nil && p.rooms != nil && e.serves(p) {
+			e.publishEvents(p, p.rooms.Expire(e.now.Sub(e.born).Milliseconds()))
+		}
+	}
+}
+
 // publishDigests tells once in a while which rooms have changed.
 func (e *Engine) publishDigests() {
 	if e.now.Before(e.nextDigest) {

@@ -5,6 +5,7 @@ import "signalling/api/bus"
 // The codes of a refusal, as api/client defines them for clients.
 const (
 	CodeRoomFull    = "room-full"
+	CodeForbidden   = "forbidden"
 	CodeBadRequest  = "bad-request"
 	CodeUnavailable = "unavailable"
 	CodeRateLimited = "rate-limited"
@@ -20,12 +21,16 @@ func (p *Partition) Apply(c *bus.Command) (bus.Answer, bus.Event) {
 		return p.join(c)
 	case bus.Leave:
 		return p.leave(c)
+	case bus.Kick:
+		return p.kick(c)
+	case bus.Update:
+		return p.update(c)
 	}
 	return p.refuse(CodeBadRequest, "unknown operation"), bus.Event{}
 }
 
-// Repeat answers a create or join that came before, or that its gateway does not wait for any more, without any effect. Its
-// answer is true now; where that cannot be known, it is refused as unavailable.
+// Repeat answers a command other than a leave that came before, or that its gateway does not wait for any more, without any
+// effect. Its answer is true now; where that cannot be known, it is refused as unavailable.
 func (p *Partition) Repeat(c *bus.Command) bus.Answer {
 	r := p.rooms[c.Room]
 	switch {
@@ -35,12 +40,19 @@ func (p *Partition) Repeat(c *bus.Command) bus.Answer {
 		return p.result(bus.Exists)
 	case c.Op == bus.Join && r == nil:
 		return p.result(bus.NotExists)
-	case c.Op == bus.Join && r.find(c.Client) >= 0:
-		a, _ := p.join(c)
-		return a
+	case c.Op == bus.Join:
+		if i := r.find(c.Client); i >= 0 {
+			a, _ := p.rejoin(r, &r.members[i], c, false)
+			return a
+		}
+	case c.Op == bus.Kick || c.Op == bus.Update:
+		return p.repeatOwned(c)
 	}
-	return p.refuse(CodeUnavailable, "what came of the command is not known any more")
+	return p.refuse(CodeUnavailable, unknownEnd)
 }
+
+// unknownEnd is for people.
+const unknownEnd = "what came of the command is not known any more"
 
 // create makes the client the owner and first member of a new room. There is nobody to tell.
 func (p *Partition) create(c *bus.Command) bus.Answer {
@@ -53,20 +65,27 @@ func (p *Partition) create(c *bus.Command) bus.Answer {
 	if p.limits.Rooms > 0 && len(p.rooms) >= p.limits.Rooms {
 		return p.refuse(CodeRateLimited, "there are too many rooms")
 	}
+	var policy *bus.Policy
+	if c.Settings != nil {
+		var fault string
+		if policy, fault = p.change(nil, c.Settings); fault != "" {
+			return p.refuse(CodeBadRequest, fault)
+		}
+	}
 	// Not directly above anything that a room of this name can have had, so that the difference shows.
 	version := p.counter + 2
 	r := p.open(c.Room, c.Client, bus.Stamp{Epoch: p.epoch, Version: version}, version)
+	if r.policy = policy; policy != nil {
+		policy.Since = p.stamp(r)
+	}
 	p.admit(r, bus.Member{Client: c.Client, Gateway: c.Gateway, Since: version, Seq: c.Seq})
 	return p.done(r, c)
 }
 
 // repeated says whether the create is the one that made this room.
 func (p *Partition) repeated(r *room, c *bus.Command) bool {
-	if r.owner != c.Client {
-		return false
-	}
 	i := r.find(c.Client)
-	if i < 0 || r.members[i].Gateway != c.Gateway {
+	if i < 0 || r.members[i].Gateway != c.Gateway || r.members[i].Since != r.born.Version {
 		return false
 	}
 	m := &r.members[i]
@@ -82,12 +101,17 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 	if r == nil {
 		return p.result(bus.NotExists), bus.Event{}
 	}
+	claims, ok := p.claims(r, c)
+	if !ok {
+		return p.refuse(CodeForbidden, "the owner's key is wrong"), bus.Event{}
+	}
 	if i := r.find(c.Client); i >= 0 {
-		// From now on the gateway counts it as a member by this command.
-		if m := &r.members[i]; m.Gateway == c.Gateway {
-			m.Seq = max(m.Seq, c.Seq)
+		return p.rejoin(r, &r.members[i], c, claims)
+	}
+	if !claims {
+		if code, message := r.refusal(c); code != "" {
+			return p.refuse(code, message), bus.Event{}
 		}
-		return p.done(r, c), bus.Event{}
 	}
 	if len(r.members) >= p.limits.MembersPerRoom {
 		return p.refuse(CodeRoomFull, "the room is full"), bus.Event{}
@@ -96,6 +120,23 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 	e := p.event(r, bus.Joined, &m)
 	e.Seq = c.Seq
 	p.admit(r, m)
+	if claims {
+		p.give(r, c.Client, &e)
+	}
+	return p.done(r, c), e
+}
+
+// rejoin is the join of a member. It changes nothing, unless the member claims the room.
+func (p *Partition) rejoin(r *room, m *bus.Member, c *bus.Command, claims bool) (bus.Answer, bus.Event) {
+	// From now on the gateway counts it as a member by this command.
+	if m.Gateway == c.Gateway {
+		m.Seq = max(m.Seq, c.Seq)
+	}
+	var e bus.Event
+	if claims && r.owner != c.Client {
+		e = p.event(r, bus.Owned, &bus.Member{})
+		p.give(r, c.Client, &e)
+	}
 	return p.done(r, c), e
 }
 
@@ -109,7 +150,7 @@ func (p *Partition) leave(c *bus.Command) (bus.Answer, bus.Event) {
 	if i < 0 || r.members[i].Gateway != c.Gateway || c.Seq < r.members[i].Seq {
 		return p.result(bus.NotIn), bus.Event{}
 	}
-	e := p.removeOne(r, i)
+	e := p.removeOne(r, i, c.Lost)
 	return bus.Answer{Result: bus.Done, Roster: bus.Roster{Stamp: e.Stamp}}, e
 }
 
@@ -117,7 +158,7 @@ func (p *Partition) leave(c *bus.Command) (bus.Answer, bus.Event) {
 func (p *Partition) done(r *room, c *bus.Command) bus.Answer {
 	a := bus.Answer{Result: bus.Done, Roster: p.roster(r)}
 	if c.Have == p.epoch && (c.Life == 0 || c.Life == r.born.Version) {
-		a.Members = nil
+		a.Members, a.Policy = nil, nil
 	}
 	return a
 }

@@ -23,7 +23,7 @@ func (g *replica) announcement(full bool, rooms ...string) *bus.Announce {
 	for _, name := range rooms {
 		ar := bus.AnnouncedRoom{Room: name}
 		if v := g.views[name]; v != nil {
-			ar.Stamp, ar.Born, ar.Owner, ar.Digest = v.Stamp, v.Born, v.Owner, v.Digest()
+			ar.Stamp, ar.Born, ar.Owner, ar.Digest, ar.Policy = v.Stamp, v.Born, v.Owner, v.Digest(), v.Policy
 		}
 		for _, client := range keys(g.held[name]) {
 			m := bus.Member{Client: client, Seq: g.held[name][client]}
@@ -92,6 +92,7 @@ type removal struct {
 	name    string
 	members []modelMember
 	closed  bool
+	heir    string // who becomes the owner, if it is among members and the room is passed on
 }
 
 // expectRemoved lists the members that an announcement gives up.
@@ -113,20 +114,54 @@ func (w *world) expectRemoved(a *bus.Announce) (removals []removal) {
 }
 
 func (w *world) remove(name string, removals *[]removal, gone func(modelMember) bool) {
-	x := removal{name: name}
-	for _, m := range w.rooms[name].members {
-		if gone(m) {
-			x.members = append(x.members, m)
-			x.closed = x.closed || m.client == w.rooms[name].owner
+	w.removeAs(name, removals, true, gone)
+}
+
+// removeAs adds what it means that members go. lost: the policy says what becomes of a room without its owner.
+func (w *world) removeAs(name string, removals *[]removal, lost bool, gone func(modelMember) bool) {
+	r, x := w.rooms[name], removal{name: name}
+	var stay []modelMember
+	ownerGone := false
+	for _, m := range r.members {
+		if !gone(m) {
+			stay = append(stay, m)
+			continue
 		}
+		x.members = append(x.members, m)
+		ownerGone = ownerGone || m.client == r.owner
 	}
-	if x.closed {
-		// Only the owner's end is told.
-		x.members = slices.DeleteFunc(x.members, func(m modelMember) bool { return m.client != w.rooms[name].owner })
+	switch {
+	case len(x.members) == 0:
+		return
+	case len(stay) == 0 || (ownerGone && (!lost || r.policy.lost == bus.CloseOnLoss)):
+		// Only one end is told, the owner's if it is there.
+		x.closed = true
+		last := x.members[0]
+		for _, m := range x.members {
+			if m.client == r.owner {
+				last = m
+			}
+		}
+		x.members = []modelMember{last}
+	case ownerGone && r.policy.lost == bus.Transfer:
+		x.heir = stay[0].client
 	}
-	if len(x.members) > 0 {
-		*removals = append(*removals, x)
+	*removals = append(*removals, x)
+}
+
+// applyLeft takes a member out of the model, and returns the owner that its leaving makes.
+func (w *world) applyLeft(r *modelRoom, client, heir string) string {
+	i := r.find(client)
+	r.members = slices.Delete(r.members, i, i+1)
+	if client != r.owner {
+		return ""
 	}
+	if heir == "" {
+		r.waiting = notBegun
+		return ""
+	}
+	r.owner = heir
+	return heir
 }
 
 // checkEvents checks that the events tell exactly the removals, room by room, and applies them to the model one by one.
@@ -149,7 +184,7 @@ func (w *world) checkEvents(events []bus.Event, removals []removal) {
 				want.Kind = bus.Closed
 				delete(w.rooms, x.name)
 			} else {
-				r.members = slices.Delete(r.members, r.find(m.client), r.find(m.client)+1)
+				want.Owner = w.applyLeft(r, m.client, x.heir)
 			}
 			w.event(got[i], want, version)
 		}

@@ -24,7 +24,7 @@ func (w *world) rebuild() {
 		all = append(all, g.announcement(true))
 	}
 	epoch := w.p.Epoch() + uint64(rapid.IntRange(1, 3).Draw(w.T, "epochs"))
-	w.p = Rebuild(epoch, Limits{MembersPerRoom: 4}, rapid.Permutation(all).Draw(w.T, "order"))
+	w.p = Rebuild(epoch, testLimits, rapid.Permutation(all).Draw(w.T, "order"))
 	before := w.rooms
 	w.rooms, w.last = w.expectRebuilt(all), map[string]uint64{}
 	for _, name := range keys(w.rooms) {
@@ -87,11 +87,26 @@ func (w *world) expectRebuilt(all []*bus.Announce) map[string]*modelRoom {
 	for _, name := range names {
 		var born bus.Stamp
 		var owner string
+		var view bus.Stamp
+		var policy modelPolicy
 		var waiting *modelMember
 		for _, a := range all {
 			for _, ar := range a.Rooms {
 				if ar.Room == name && len(ar.Members) > 0 && born.Less(ar.Born) {
-					born, owner = ar.Born, ar.Owner
+					born = ar.Born
+				}
+			}
+		}
+		for _, a := range all {
+			for _, ar := range a.Rooms {
+				if ar.Room != name || len(ar.Members) == 0 || ar.Born != born {
+					continue
+				}
+				if owner == "" || view.Less(ar.Stamp) {
+					owner, view = ar.Owner, ar.Stamp
+				}
+				if ar.Policy != nil && policy.since.Less(ar.Policy.Since) {
+					policy = w.policies[name][ar.Policy.Since]
 				}
 			}
 		}
@@ -116,10 +131,14 @@ func (w *world) expectRebuilt(all []*bus.Announce) map[string]*modelRoom {
 			}
 		}
 		if !slices.ContainsFunc(entries, func(e entry) bool { return e.client == owner }) {
-			if len(entries) == 0 || waiting == nil {
+			switch {
+			case len(entries) == 0 || (waiting == nil && policy.lost == bus.CloseOnLoss):
 				continue
+			case waiting != nil:
+				entries = append(entries, entry{*waiting, born.Version})
+			default:
+				owner += " is lost"
 			}
-			entries = append(entries, entry{*waiting, born.Version})
 		}
 		slices.SortFunc(entries, func(a, b entry) int {
 			if c := cmp.Compare(a.since-1, b.since-1); c != 0 { // 0 comes last
@@ -127,8 +146,16 @@ func (w *world) expectRebuilt(all []*bus.Announce) map[string]*modelRoom {
 			}
 			return strings.Compare(a.client, b.client)
 		})
-		r := &modelRoom{owner: owner}
+		r := &modelRoom{owner: owner, policy: policy}
+		if lost, ok := strings.CutSuffix(owner, " is lost"); ok && policy.lost == bus.Transfer {
+			r.owner = entries[0].client
+		} else if ok {
+			r.owner, r.waiting = lost, notBegun
+		}
 		for _, e := range entries {
+			if e.since == born.Version {
+				r.creator = e.client
+			}
 			r.members = append(r.members, e.modelMember)
 		}
 		rooms[name] = r
@@ -216,6 +243,9 @@ func (w *world) check() {
 		if r.version > w.p.counter {
 			w.Fatalf("%q is at %d, the counter at %d", name, r.version, w.p.counter)
 		}
+		if w.p.waits(r) != (w.rooms[name].waiting != 0) {
+			w.Fatalf("%q waits for its owner: %v", name, w.p.waits(r))
+		}
 		members += len(r.members)
 	}
 	held := 0
@@ -255,6 +285,8 @@ func TestModel(t *testing.T) {
 			"arrive":         func(*rapid.T) { w.arrive() },
 			"announce a few": func(*rapid.T) { w.announce(w.replica(), false, rapid.SampledFrom(names).Draw(w.T, "room")) },
 			"rebuild":        func(*rapid.T) { w.rebuild() },
+			"expire":         func(*rapid.T) { w.expire() },
+			"close":          func(*rapid.T) { w.close() },
 			"digest":         func(*rapid.T) { w.digest() },
 			"settle":         func(*rapid.T) { w.settleAll() },
 		})

@@ -19,8 +19,11 @@ type modelMember struct {
 
 type modelRoom struct {
 	owner   string
+	creator string
 	members []modelMember
 	version uint64
+	policy  modelPolicy
+	waiting int64 // when it gives its owner up, notBegun, or 0 if it does not wait
 }
 
 func (r *modelRoom) find(client string) int {
@@ -33,11 +36,12 @@ func (r *modelRoom) String() string {
 	for _, m := range r.members {
 		fmt.Fprintf(&b, " %s@%s", m.client, m.gateway)
 	}
+	fmt.Fprintf(&b, " policy %s", r.policy)
 	return b.String()
 }
 
 func rosterString(r *bus.Roster) string {
-	m := modelRoom{owner: r.Owner}
+	m := modelRoom{owner: r.Owner, policy: policyOf(r.Policy)}
 	for _, x := range r.Members {
 		m.members = append(m.members, modelMember{client: x.Client, gateway: x.Gateway})
 	}
@@ -74,6 +78,9 @@ type world struct {
 	truth map[string]map[bus.Stamp]string
 	// last is the last version of each name in this epoch.
 	last map[string]uint64
+	// policies are those that rooms of a name have had, by when.
+	policies map[string]map[bus.Stamp]modelPolicy
+	now      int64
 	// repairs are rooms that gateways must have corrected, because events or answers did not fit.
 	repairs []repair
 	// underway are announcements that have been made and have not arrived.
@@ -93,7 +100,7 @@ type repair struct {
 var names = []string{"a", "b", "c", "*"}
 
 func newWorld(t *rapid.T) *world {
-	w := &world{T: t, p: New(5, Limits{MembersPerRoom: 4}), rooms: map[string]*modelRoom{}, truth: map[string]map[bus.Stamp]string{}, last: map[string]uint64{}}
+	w := &world{T: t, p: New(5, testLimits), policies: map[string]map[bus.Stamp]modelPolicy{}, now: 1000, rooms: map[string]*modelRoom{}, truth: map[string]map[bus.Stamp]string{}, last: map[string]uint64{}}
 	for i := range 3 {
 		w.replicas = append(w.replicas, newReplica(i, 0))
 	}
@@ -112,6 +119,10 @@ func (w *world) record(name string, stamp bus.Stamp) {
 	}
 	text := "closed"
 	if r := w.rooms[name]; r != nil {
+		if w.policies[name] == nil {
+			w.policies[name] = map[bus.Stamp]modelPolicy{}
+		}
+		w.policies[name][r.policy.since] = r.policy
 		text = r.String()
 		r.version = stamp.Version
 	}
@@ -122,6 +133,14 @@ func (w *world) record(name string, stamp bus.Stamp) {
 // event checks an event against the model, which has changed already, and brings it to the gateways. Some lose it.
 func (w *world) event(e bus.Event, want bus.Event, version uint64) {
 	want.Stamp = bus.Stamp{Epoch: w.p.Epoch(), Version: version + 1}
+	if want.Policy != nil && e.Policy != nil {
+		policy := &w.rooms[e.Room].policy
+		policy.since = want.Stamp
+		if got := policyOf(e.Policy); got.String() != policy.String() {
+			w.Fatalf("event %+v has policy %s, want %s", e, got, policy)
+		}
+		want.Policy = e.Policy
+	}
 	if e != want {
 		w.Fatalf("event %+v, want %+v", e, want)
 	}
@@ -142,6 +161,12 @@ func (w *world) deliver(g *replica, v *bus.Roster, e *bus.Event) {
 		return
 	}
 	v.Stamp = e.Stamp
+	if e.Owner != "" {
+		v.Owner = e.Owner
+	}
+	if e.Policy != nil {
+		v.Policy = e.Policy
+	}
 	switch e.Kind {
 	case bus.Joined:
 		v.Members = append(v.Members, bus.Member{Client: e.Client, Gateway: e.Gateway, Since: e.Version, Seq: e.Seq})
@@ -190,13 +215,29 @@ func (w *world) command() {
 	g := w.replica()
 	name := rapid.SampledFrom(names).Draw(w.T, "room")
 	client := fmt.Sprintf("%s.c%d", g.id, rapid.IntRange(0, 3).Draw(w.T, "client"))
+	op := rapid.SampledFrom([]bus.Op{bus.Create, bus.Join, bus.Join, bus.Leave, bus.Kick, bus.Update}).Draw(w.T, "op")
+	if r := w.rooms[name]; r != nil && (op == bus.Kick || op == bus.Update) && rapid.IntRange(0, 3).Draw(w.T, "owner") > 0 {
+		if o := w.holder(r, r.owner); o != nil {
+			g, client = o, r.owner
+		}
+	}
 	if _, busy := g.pending[name+client]; busy {
 		return
 	}
 	g.seq++
-	w.send(g, bus.Command{
-		Op: rapid.SampledFrom([]bus.Op{bus.Create, bus.Join, bus.Join, bus.Leave}).Draw(w.T, "op"), Gateway: g.id, Seq: g.seq, Room: name, Client: client,
-	})
+	c := bus.Command{Op: op, Gateway: g.id, Seq: g.seq, Room: name, Client: client}
+	w.drawArguments(&c)
+	w.send(g, c)
+}
+
+// holder returns the gateway at which a member is, if it lives.
+func (w *world) holder(r *modelRoom, client string) *replica {
+	for _, g := range w.replicas {
+		if i := r.find(client); i >= 0 && r.members[i].gateway == g.id {
+			return g
+		}
+	}
+	return nil
 }
 
 // repeat sends a command again whose answer was lost.
@@ -260,7 +301,7 @@ func (w *world) send(g *replica, c bus.Command) {
 		}
 		w.record(c.Room, a.Stamp)
 	}
-	if result == bus.Done && c.Op != bus.Leave {
+	if result == bus.Done && (c.Op == bus.Create || c.Op == bus.Join) {
 		w.checkRoster(&c, &a)
 	}
 	if rapid.IntRange(0, 4).Draw(w.T, "answer lost") != 0 {
@@ -274,39 +315,26 @@ func (w *world) expect(c *bus.Command) (bus.Result, bus.Event) {
 	r := w.rooms[c.Room]
 	switch c.Op {
 	case bus.Create:
-		if r == nil {
-			w.rooms[c.Room] = &modelRoom{owner: c.Client, members: []modelMember{{c.Client, c.Gateway, c.Seq}}}
-			return bus.Done, bus.Event{}
-		}
-		if i := r.find(c.Client); i >= 0 && r.owner == c.Client && (r.members[i].seq == c.Seq || r.members[i].seq == 0) {
-			r.members[i].seq = c.Seq
-			return bus.Done, bus.Event{}
-		}
-		return bus.Exists, bus.Event{}
+		return w.expectCreate(c), bus.Event{}
 	case bus.Join:
-		switch {
-		case r == nil:
-			return bus.NotExists, bus.Event{}
-		case r.find(c.Client) >= 0:
-			m := &r.members[r.find(c.Client)]
-			m.seq = max(m.seq, c.Seq)
-			return bus.Done, bus.Event{}
-		case len(r.members) >= 4:
-			return bus.Refused, bus.Event{}
-		}
-		r.members = append(r.members, modelMember{c.Client, c.Gateway, c.Seq})
-		e.Kind, e.Seq = bus.Joined, c.Seq
-		return bus.Done, e
+		return w.expectJoin(c)
+	case bus.Kick:
+		return w.expectKick(c)
+	case bus.Update:
+		return w.expectUpdate(c)
 	}
 	if r == nil || r.find(c.Client) < 0 {
 		return bus.NotIn, bus.Event{}
 	}
+	var x []removal
+	lost := c.Lost || r.policy.lost != bus.AwaitOwner // else it is not waited for
+	w.removeAs(c.Room, &x, lost, func(m modelMember) bool { return m.client == c.Client })
 	e.Kind = bus.Left
-	if r.owner == c.Client {
+	if x[0].closed {
 		delete(w.rooms, c.Room)
 		e.Kind = bus.Closed
 	} else {
-		r.members = slices.Delete(r.members, r.find(c.Client), r.find(c.Client)+1)
+		e.Owner = w.applyLeft(r, c.Client, x[0].heir)
 	}
 	return bus.Done, e
 }
@@ -326,7 +354,7 @@ func (w *world) checkRoster(c *bus.Command, a *bus.Answer) {
 // answered is what a gateway does with an answer.
 func (w *world) answered(g *replica, c *bus.Command, a bus.Answer) {
 	delete(g.pending, c.Room+c.Client)
-	if a.Result != bus.Done || c.Op == bus.Leave {
+	if a.Result != bus.Done || (c.Op != bus.Create && c.Op != bus.Join) {
 		if c.Op == bus.Leave {
 			g.release(c.Room, c.Client)
 		}

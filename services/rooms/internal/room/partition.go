@@ -18,6 +18,8 @@ type Limits struct {
 	// Rooms is how many rooms the partition may have; 0 means any number. A create beyond it is refused. Rooms that gateways
 	// report to a new owner are there already, and are never refused.
 	Rooms int
+	// OwnerGrace is how long a room waits for its owner if its policy says so, in milliseconds.
+	OwnerGrace int64
 }
 
 // Partition holds the rooms of one partition during one epoch.
@@ -31,6 +33,8 @@ type Partition struct {
 	counter uint64
 	// changed are the rooms with an event since the last call of Changed, each once.
 	changed []*room
+	// waiting are the rooms that wait for their owner, with the time at which they give up. See Expire.
+	waiting map[*room]int64
 	// round marks the rooms that the current announcement names.
 	round uint64
 }
@@ -40,7 +44,10 @@ type room struct {
 	name    string
 	born    bus.Stamp
 	version uint64
-	owner   string
+	// owner is a member, unless the room waits for it.
+	owner string
+	// policy is nil for a plain room. It is replaced, never changed.
+	policy *bus.Policy
 	// members are in join order, which is also that of their Since.
 	members []bus.Member
 	closed  bool
@@ -80,7 +87,7 @@ func (p *Partition) stamp(r *room) bus.Stamp { return bus.Stamp{Epoch: p.epoch, 
 
 // roster returns the room as messages carry it. Its members are the room's own slice.
 func (p *Partition) roster(r *room) bus.Roster {
-	return bus.Roster{Stamp: p.stamp(r), Born: r.born, Owner: r.owner, Members: r.members}
+	return bus.Roster{Stamp: p.stamp(r), Born: r.born, Owner: r.owner, Members: r.members, Policy: r.policy}
 }
 
 // find returns the place of the client in the join order, or -1. Rooms are small, and whoever joins a large one is sent
@@ -138,40 +145,82 @@ func (p *Partition) event(r *room, kind bus.Kind, m *bus.Member) bus.Event {
 	return bus.Event{Room: r.name, Stamp: p.stamp(r), Kind: kind, Client: m.Client, Gateway: m.Gateway}
 }
 
-// removeOne removes the member at place i: from the room, or with the room if it is the owner.
-func (p *Partition) removeOne(r *room, i int) bus.Event {
+// removeOne removes the member at place i, and the room with it if it is the owner or the last, unless the room's policy
+// keeps it. lost says that the member did not ask to leave.
+func (p *Partition) removeOne(r *room, i int, lost bool) bus.Event {
 	m := r.members[i]
-	if m.Client == r.owner {
+	owner := m.Client == r.owner
+	loss := bus.AwaitOwner // what is kept without an owner goes on without one
+	if owner {
+		loss = r.loss(lost)
+	}
+	if loss == bus.CloseOnLoss || len(r.members) == 1 {
 		return p.end(r, &m)
 	}
+	e := p.drop(r, i)
+	if owner {
+		p.orphan(r, loss, r.members[0].Client, &e)
+	}
+	return e
+}
+
+// drop removes the member at place i and nothing else.
+func (p *Partition) drop(r *room, i int) bus.Event {
+	m := r.members[i]
 	p.forget(r, &m)
 	r.members = slices.Delete(r.members, i, i+1)
 	return p.event(r, bus.Left, &m)
 }
 
-// end closes the room because its owner m has gone.
+// orphan is what becomes of a room that goes on without its owner, whose leaving e tells.
+func (p *Partition) orphan(r *room, loss bus.OwnerLost, heir string, e *bus.Event) {
+	if loss == bus.Transfer {
+		p.give(r, heir, e)
+	} else {
+		p.await(r)
+	}
+}
+
+// end closes the room because its owner m has gone, or whoever else kept it.
 func (p *Partition) end(r *room, m *bus.Member) bus.Event {
 	for i := range r.members {
 		p.forget(r, &r.members[i])
 	}
 	r.members, r.closed = nil, true
 	delete(p.rooms, r.name)
+	delete(p.waiting, r)
 	return p.event(r, bus.Closed, m)
 }
 
 // removeAll removes the members that gone picks, in one pass, and appends what happened to events: that the room has
-// closed if its owner is among them, and otherwise that each has left.
+// closed, if its owner is among them and its policy does not keep it, or nobody is left; and otherwise that each has left.
+// None of them has asked to leave.
 func (p *Partition) removeAll(r *room, gone func(*bus.Member) bool, events []bus.Event) []bus.Event {
-	if i := r.find(r.owner); i >= 0 && gone(&r.members[i]) {
-		m := r.members[i]
-		return append(events, p.end(r, &m))
+	i := r.find(r.owner)
+	lost := i >= 0 && gone(&r.members[i])
+	heir, loss := "", bus.AwaitOwner
+	if lost {
+		loss = r.loss(true)
 	}
+	if i < 0 || lost {
+		stays := slices.IndexFunc(r.members, func(m bus.Member) bool { return !gone(&m) })
+		if loss == bus.CloseOnLoss || stays < 0 {
+			m := r.members[max(i, 0)]
+			return append(events, p.end(r, &m))
+		}
+		heir = r.members[stays].Client
+	}
+	owner := r.owner // it may change on the way
 	r.members = slices.DeleteFunc(r.members, func(m bus.Member) bool {
 		if !gone(&m) {
 			return false
 		}
 		p.forget(r, &m)
-		events = append(events, p.event(r, bus.Left, &m))
+		e := p.event(r, bus.Left, &m)
+		if m.Client == owner {
+			p.orphan(r, loss, heir, &e)
+		}
+		events = append(events, e)
 		return true
 	})
 	return events

@@ -11,9 +11,10 @@ import (
 // rooms of all its parts, and there is at most one of each gateway.
 //
 // A room is the one with the highest Born of those announced under its name. It has all the members announced for it, in
-// the order of their Since, those without one last; a client that two gateways announce is where it came later. A room whose owner nobody holds
-// is gone, unless the owner's gateway still waits for the answer to its create: others are in the room already, so the
-// create has been carried out.
+// the order of their Since, those without one last; a client that two gateways announce is where it came later. Its owner
+// is the one that the newest of the announced views names, its policy the newest that is announced. A room whose owner
+// nobody holds is gone, unless its policy keeps it, or the owner's gateway still waits for the answer to its create: others
+// are in the room already, so the create has been carried out.
 //
 // Versions go on above everything that was announced.
 func Rebuild(epoch uint64, limits Limits, announcements []*bus.Announce) *Partition {
@@ -48,8 +49,11 @@ func Rebuild(epoch uint64, limits Limits, announcements []*bus.Announce) *Partit
 // draft is what is known about a room while it is put together.
 type draft struct {
 	born    bus.Stamp
+	view    bus.Stamp // the newest of those that owner can be from
 	owner   string
+	policy  *bus.Policy
 	members []bus.Member
+	awaits  bool // its owner
 	// waiting are the clients that a gateway announced as unsettled, with the gateway.
 	waiting []bus.Member
 }
@@ -62,7 +66,13 @@ func (d *draft) add(gateway string, ar *bus.AnnouncedRoom) {
 		return
 	}
 	if d.born.Less(ar.Born) {
-		d.born, d.owner, d.members = ar.Born, ar.Owner, nil
+		*d = draft{born: ar.Born, waiting: d.waiting}
+	}
+	if d.owner == "" || d.view.Less(ar.Stamp) {
+		d.view, d.owner = ar.Stamp, ar.Owner
+	}
+	if ar.Policy != nil && (d.policy == nil || d.policy.Since.Less(ar.Policy.Since)) {
+		d.policy = ar.Policy
 	}
 	for _, m := range ar.Members {
 		m.Gateway = gateway
@@ -70,20 +80,14 @@ func (d *draft) add(gateway string, ar *bus.AnnouncedRoom) {
 	}
 }
 
-// complete brings the members in order and says whether the owner is among them.
+// complete brings the members in order and says whether the room goes on.
 func (d *draft) complete() bool {
 	if len(d.members) == 0 {
 		return false
 	}
-	isOwner := func(m bus.Member) bool { return m.Client == d.owner }
-	if !slices.ContainsFunc(d.members, isOwner) {
-		i := slices.IndexFunc(d.waiting, isOwner)
-		if i < 0 {
-			return false
-		}
-		owner := d.waiting[i]
-		owner.Since = d.born.Version
-		d.members = append(d.members, owner)
+	owned := d.hasOwner()
+	if !owned && (d.policy == nil || d.policy.OwnerLost == bus.CloseOnLoss) {
+		return false
 	}
 	// The later place of a client first, then only the first of each client.
 	slices.SortFunc(d.members, func(a, b bus.Member) int {
@@ -93,11 +97,38 @@ func (d *draft) complete() bool {
 	slices.SortFunc(d.members, func(a, b bus.Member) int {
 		return cmp.Or(cmp.Compare(a.Since-1, b.Since-1), cmp.Compare(a.Client, b.Client)) // 0-1 is the largest
 	})
+	switch {
+	case owned:
+	case d.policy.OwnerLost == bus.Transfer:
+		d.owner = d.members[0].Client
+	default:
+		d.awaits = true
+	}
+	return true
+}
+
+// hasOwner says whether the owner is a member, which it is too if its create is still unanswered.
+func (d *draft) hasOwner() bool {
+	isOwner := func(m bus.Member) bool { return m.Client == d.owner }
+	if slices.ContainsFunc(d.members, isOwner) {
+		return true
+	}
+	i := slices.IndexFunc(d.waiting, isOwner)
+	if i < 0 {
+		return false
+	}
+	owner := d.waiting[i]
+	owner.Since = d.born.Version
+	d.members = append(d.members, owner)
 	return true
 }
 
 func (p *Partition) restore(name string, d *draft) {
 	r := p.open(name, d.owner, d.born, p.counter+1)
+	r.policy = d.policy
+	if d.awaits {
+		p.await(r)
+	}
 	r.members = make([]bus.Member, 0, len(d.members))
 	for _, m := range d.members {
 		if m.Since == 0 {
