@@ -53,6 +53,25 @@ var commands = map[string]func(t *testing.T, s *site){
 	"ice-servers": func(t *testing.T, s *site) {
 		ask(t, s.Connect(), J{"event": "ice-servers"}, J{"event": "ice-servers", "iceServers": []any{}, "expiresIn": 0})
 	},
+	"room-update": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		ask(t, a, update(room, J{"locked": true}), notInRoom(room))
+		meet(t, room, a, b)
+		ask(t, a, update(room, J{"locked": true}), updated(room, state("close", true, false, nil)))
+		b.Expect(updated(room, state("close", true, false, nil)))
+		ask(t, b, update(room, J{"locked": false}), refused("forbidden"))
+	},
+	"room-kick": func(t *testing.T, s *site) {
+		room, a, b := s.Room(), s.Connect(), s.Connect()
+		ask(t, a, kick(room, b), notInRoom(room))
+		meet(t, room, a, b)
+		a.Emit(kick(room, b))
+		a.Expect(clientLeft(room, b), clientKicked(room, b))
+		b.Expect(kicked(room))
+		b.Close()
+		ask(t, a, kick(room, s.Connect()), J{"event": "target-not-found", "room": room, "targetId": labtest.AnyText})
+		ask(t, a, J{"event": "room-kick", "room": room}, refused("bad-request"))
+	},
 }
 
 const tokenSecret = "the secret that signs the tokens of these tests"

@@ -132,6 +132,30 @@ var events = map[string]func(t *testing.T, s *site){
 			t.Errorf("%v", got)
 		}
 	},
+	"owner-changed": func(t *testing.T, s *site) {
+		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
+		meetWith(t, room, J{"onOwnerLost": "transfer"}, state("transfer", false, false, nil), a, b, c)
+		ask(t, a, leave(room), left(room))
+		b.Expect(clientLeft(room, a), ownerChanged(room, b))
+		c.Expect(clientLeft(room, a), ownerChanged(room, b)) // all members
+		a.ExpectNothing()
+	},
+	"room-updated": func(t *testing.T, s *site) {
+		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b)
+		ask(t, a, update(room, J{"capacity": 9, "metadata": []int{1}}), updated(room, state("close", false, false, J{"capacity": 9, "metadata": []int{1}})))
+		b.Expect(updated(room, state("close", false, false, J{"capacity": 9, "metadata": []int{1}})))
+		a.ExpectNothing() // the answer is all
+		c.ExpectNothing()
+	},
+	"client-kicked": func(t *testing.T, s *site) {
+		room, a, b, c := s.Room(), s.Connect(), s.Connect(), s.Connect()
+		meet(t, room, a, b, c)
+		a.Emit(kick(room, c))
+		a.Expect(clientLeft(room, c), clientKicked(room, c))
+		b.Expect(clientLeft(room, c)) // the caller only is told that it was a kick
+		b.ExpectNothing()
+	},
 	"error": func(t *testing.T, s *site) {
 		room, a, b := s.Room(), s.Connect(), s.Connect()
 		meet(t, room, a, b)

@@ -149,7 +149,7 @@ func split(s string, size int) (parts []string) {
 func TestRule9_UnknownFieldsAreIgnored(t *testing.T) {
 	labtest.ForEachSite(t, func(t *testing.T, s *site) {
 		room, a := s.Room(), s.Connect()
-		ask(t, a, with(with(create(room), "version", 7), "options", J{"event": "x", "room": []int{1}}), created(room))
+		ask(t, a, with(with(create(room), "version", 7), "extras", J{"event": "x", "room": []int{1}}), created(room))
 		ask(t, a, with(leave(room), "data", nil), left(room))
 	})
 }
