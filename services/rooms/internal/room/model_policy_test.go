@@ -11,7 +11,7 @@ import (
 	"signalling/api/bus"
 )
 
-// What rooms with options do, as section 1.7 of PROTOCOL.md says it.
+// What rooms with options do, as section 1.9 of PROTOCOL.md says it.
 
 var testLimits = Limits{MembersPerRoom: 4, OwnerGrace: 500}
 
