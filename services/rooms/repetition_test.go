@@ -11,10 +11,10 @@ import (
 // repeat sends a command that was sent before, and returns its answer.
 func (g *fakeGateway) repeat(op bus.Op, seq uint64, room, client string) bus.Answer {
 	g.t.Helper()
-	return g.again(bus.Command{Op: op, Room: room, Client: client, Seq: seq})
+	return g.resend(bus.Command{Op: op, Room: room, Client: client, Seq: seq})
 }
 
-func (g *fakeGateway) again(c bus.Command) bus.Answer {
+func (g *fakeGateway) resend(c bus.Command) bus.Answer {
 	g.t.Helper()
 	g.mu.Lock()
 	delete(g.answers, c.Seq)
@@ -101,14 +101,14 @@ func TestARepetitionOfAnOwnersCommandHasNoEffect(t *testing.T) {
 			t.Helper()
 			a.seq += bus.Partitions
 			c.Room, c.Client, c.Seq = lobby, "owner", a.seq
-			if ans := a.again(c); ans.Result != bus.Done {
+			if ans := a.resend(c); ans.Result != bus.Done {
 				t.Fatalf("%s: %+v", c.Op, ans)
 			}
 			return c
 		}
 		want := func(c bus.Command, result bus.Result, code client.Code) {
 			t.Helper()
-			if ans := a.again(c); ans.Result != result || ans.Code != string(code) {
+			if ans := a.resend(c); ans.Result != result || ans.Code != string(code) {
 				t.Errorf("a repeated %s is answered %+v", c.Op, ans)
 			}
 		}
