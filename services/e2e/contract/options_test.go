@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +34,7 @@ func ownerChanged(room string, c *conn) J {
 // state is what members are told of options.
 func state(loss string, locked, password bool, more J) J {
 	s := J{"onOwnerLost": loss, "locked": locked, "password": password}
-	for name, value := range more {
-		s[name] = value
-	}
+	maps.Copy(s, more)
 	return s
 }
 
