@@ -35,7 +35,7 @@ func TestReadiness(t *testing.T) {
 func TestAGatewayStartsWithoutNATS(t *testing.T) {
 	nats := natstest.RunTCP(t)
 	nats.Stop()
-	g := run(t, nats.URL(), map[string]string{"GATEWAY_COMMAND_TIMEOUT": "300ms"})
+	g := run(t, nats.URL(), map[string]string{"GATEWAY_COMMAND_TIMEOUT": "3s"})
 	g.expectStatus("/readyz", http.StatusServiceUnavailable)
 	alice := g.connect()
 	alice.create(lobby)

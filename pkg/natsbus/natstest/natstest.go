@@ -15,7 +15,7 @@ import (
 
 // Timeout bounds every wait in this package: long enough for a busy machine,
 // short enough to say which wait it was.
-const Timeout = 10 * time.Second
+const Timeout = 30 * time.Second
 
 // Run starts an in-process server that ends with the test.
 func Run(t testing.TB) *natsbus.Embedded {
