@@ -120,7 +120,8 @@ func (l *Limit) Take(b *Bucket, now time.Duration, n int) (wait time.Duration) {
 // Full reports whether nothing is missing in the bucket: it may be forgotten.
 func (b *Bucket) Full(now time.Duration) bool { return b.full <= now }
 
-var began = time.Now()
+// began is long before the program, so that Now is positive in testing/synctest too, where it is the year 2000.
+var began = time.Now().Add(-40 * 365 * 24 * time.Hour)
 
-// Now is a clock for Take: the time since the program began.
+// Now is a clock for Take, which goes forward only.
 func Now() time.Duration { return time.Since(began) }

@@ -2,6 +2,7 @@ package limit
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,6 +64,18 @@ func TestOff(t *testing.T) {
 			t.Fatal("no limit limits")
 		}
 	}
+}
+
+// A new bucket is full by the clock, also in a bubble.
+func TestTheClockIsPositive(t *testing.T) {
+	if Now() <= 0 {
+		t.Error(Now())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if Now() <= 0 {
+			t.Error(Now())
+		}
+	})
 }
 
 // Over a long time the rate is what it says, however often is tried.

@@ -200,47 +200,59 @@ func event[E api.Event](c *client) (e E) {
 	return e
 }
 
+// dialToken lets a client in that has a token.
+func (w *world) dialToken(text string) *client {
+	w.t.Helper()
+	return dial(w.t, "ws://gateway/ws?token="+text, w.pipes.dial)
+}
+
 func TestATokenThatEnds(t *testing.T) {
-	g := tokenGateway(t, natstest.RunTCP(t), "GATEWAY_AUTH_WARNING", "1h")
-	started := time.Now()
-	c := g.dialToken(tokenFor(t, token.Order{Subject: "alice", Lifetime: 5 * time.Second})) // "exp" has whole seconds
-	if left := event[*api.TokenExpiring](c).ExpiresIn; left < 1 || left > 5000 {
-		t.Errorf("%d ms are left", left)
-	}
-	c.expectEnd(api.CloseTokenExpired)
-	if took := time.Since(started); took < 3*time.Second {
-		t.Errorf("it was closed after %v", took)
-	}
-	g.eventually("the end of the session", func() bool { return g.Hub().Sessions() == 0 })
+	scene(t, func(t *testing.T, w *world) {
+		c := w.dialToken(tokenFor(t, token.Order{Subject: "alice", Lifetime: 5 * time.Minute}))
+		pass(4*time.Minute - time.Millisecond)
+		c.expectNothing()
+		pass(time.Millisecond)
+		c.expect(&api.TokenExpiring{ExpiresIn: 60_000})
+		pass(time.Minute - time.Millisecond)
+		c.leave(lobby)
+		c.expect(notIn(lobby))
+		pass(time.Millisecond)
+		c.expectClose(api.CloseTokenExpired)
+		settle()
+		if w.hub.Sessions() != 0 {
+			t.Error("the session is still there")
+		}
+	}, tuned(t, "GATEWAY_AUTH_SECRET", authSecret, "GATEWAY_AUTH_LEEWAY", "0s"))
 	if !api.CloseTokenExpired.Reconnect() {
 		t.Error("a client with another token may come back")
 	}
 }
 
 func TestATokenIsRefreshed(t *testing.T) {
-	nats := natstest.RunTCP(t)
-	g := tokenGateway(t, nats, "GATEWAY_AUTH_WARNING", "30m")
-	o := ownerOn(t, nats, g)
-	short := token.Order{Subject: "alice", Lifetime: 5 * time.Second, Grants: &token.Grants{}}
-	c := g.dialToken(tokenFor(t, short))
-	event[*api.TokenExpiring](c)
-	c.create(lobby)
-	c.expect(&api.Error{Message: "the token does not grant this", Code: api.Forbidden})
+	scene(t, func(t *testing.T, w *world) {
+		c := w.dialToken(tokenFor(t, token.Order{Subject: "alice", Lifetime: 2 * time.Minute, Grants: &token.Grants{}}))
+		pass(time.Minute)
+		c.expect(&api.TokenExpiring{ExpiresIn: 60_000})
+		c.create(lobby)
+		c.expect(&api.Error{Message: "the token does not grant this", Code: api.Forbidden})
 
-	c.refresh("forged", "1")
-	c.expectID("1", &api.Error{Message: "the token is not valid", Code: api.Unauthorized})
-	c.refresh(tokenFor(t, token.Order{Subject: "bob"}), "2")
-	c.expectID("2", &api.Error{Message: "the token is somebody else's", Code: api.Forbidden})
-	c.refresh(tokenFor(t, token.Order{Subject: "alice", Lifetime: time.Hour}), "3")
-	if left := event[*api.TokenRefreshed](c).ExpiresIn; left < 3_590_000 || left > 3_600_000 {
-		t.Errorf("%d ms are left", left)
-	}
-	c.create(lobby) // the new token grants it
-	o.result(o.expectCommand(bus.Create, lobby, c), bus.Exists)
-	c.expect(exists(lobby))
-	<-time.After(5 * time.Second) // the first token is over
-	c.refresh(tokenFor(t, token.Order{Subject: "alice"}), "4")
-	c.expectID("4", &api.TokenRefreshed{})
+		c.refresh("forged", "1")
+		c.expectID("1", &api.Error{Message: "the token is not valid", Code: api.Unauthorized})
+		c.refresh(tokenFor(t, token.Order{Subject: "bob"}), "2")
+		c.expectID("2", &api.Error{Message: "the token is somebody else's", Code: api.Forbidden})
+		c.refresh(tokenFor(t, token.Order{Subject: "alice", Lifetime: 5 * time.Minute}), "3")
+		c.expectID("3", &api.TokenRefreshed{ExpiresIn: 300_000})
+		c.create(lobby) // the new token grants it
+		w.owner.result(w.owner.expectCommand(bus.Create, lobby, c), bus.Exists)
+		c.expect(exists(lobby))
+		pass(2 * time.Minute) // the first token is over
+		c.expectNothing()
+		c.refresh(tokenFor(t, token.Order{Subject: "alice"}), "4")
+		c.expectID("4", &api.TokenRefreshed{})
+		pass(5 * time.Minute) // and the second, too
+		c.leave(lobby)
+		c.expect(notIn(lobby))
+	}, tuned(t, "GATEWAY_AUTH_SECRET", authSecret, "GATEWAY_AUTH_LEEWAY", "0s"))
 }
 
 func TestNoTokensAreUsed(t *testing.T) {

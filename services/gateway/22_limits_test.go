@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,62 +42,79 @@ func (c *client) refused(message string) (retryAfter time.Duration) {
 }
 
 func TestCommandsAndSignalsHaveTheirRates(t *testing.T) {
-	nats := natstest.RunTCP(t)
-	g := limited(t, nats, "GATEWAY_RATE_COMMANDS", "0.01:3", "GATEWAY_RATE_SIGNALS", "0.3:5")
-	alice, bob := g.connect(), g.connect()
-	for range 3 {
-		alice.leave(lobby)
-		alice.expect(notIn(lobby))
-	}
-	alice.do(api.RoomLeave, lobby, "7")
-	if frame := alice.next(); !strings.HasPrefix(frame, `{"event":"error","id":7,"message":"too many commands at once","code":"rate-limited","retryAfter":`) {
-		t.Error(frame)
-	}
-	alice.say("{}") // what is no command counts too
-	alice.refused("too many commands at once")
-	for range 5 { // signals have a bucket of their own
+	scene(t, func(t *testing.T, w *world) {
+		alice, bob := w.connect(), w.connect()
+		for range 3 {
+			alice.leave(lobby)
+			alice.expect(notIn(lobby))
+		}
+		alice.do(api.RoomLeave, lobby, "7")
+		alice.expectID("7", &api.Error{Message: "too many commands at once", Code: api.RateLimited, RetryAfter: 1000})
+		alice.say("{}") // what is no command counts too
+		alice.refused("too many commands at once")
+		for range 5 { // signals have a bucket of their own
+			alice.signal(lobby, bob, "1")
+			alice.expect(notIn(lobby))
+		}
+		pass(200 * time.Millisecond)
 		alice.signal(lobby, bob, "1")
+		wait := alice.refused("too many signals at once")
+		if wait != 800*time.Millisecond {
+			t.Errorf("the hint is %v", wait)
+		}
+		bob.leave(lobby) // another client does not notice
+		bob.expect(notIn(lobby))
+		pass(wait - time.Millisecond)
+		alice.signal(lobby, bob, "1")
+		alice.refused("too many signals at once")
+		pass(time.Millisecond)
+		alice.signal(lobby, bob, "1") // the hint is true
 		alice.expect(notIn(lobby))
-	}
-	alice.signal(lobby, bob, "1")
-	wait := alice.refused("too many signals at once")
-	if wait > 4*time.Second {
-		t.Errorf("the hint is %v", wait)
-	}
-	bob.leave(lobby) // another client does not notice
-	bob.expect(notIn(lobby))
-	<-time.After(wait)
-	alice.signal(lobby, bob, "1") // the hint is true
-	alice.expect(notIn(lobby))
+	}, tuned(t, "GATEWAY_RATE_COMMANDS", "1:3", "GATEWAY_RATE_SIGNALS", "1:5"))
 }
 
 func TestBytesHaveARate(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_BYTES", "100:8KiB")
-	c := g.connect()
-	data := `"` + strings.Repeat("x", 3000) + `"`
-	for range 2 {
+	scene(t, func(t *testing.T, w *world) {
+		c := w.connect()
+		data := `"` + strings.Repeat("x", 3000) + `"`
+		for range 2 {
+			c.signal(lobby, c, data)
+			c.expect(notIn(lobby))
+		}
+		c.signal(lobby, c, data)
+		wait := c.refused("too much data at once")
+		if wait > 3*time.Second {
+			t.Errorf("the hint is %v", wait)
+		}
+		c.leave(lobby) // less is taken
+		c.expect(notIn(lobby))
+		pass(wait + time.Second)
 		c.signal(lobby, c, data)
 		c.expect(notIn(lobby))
-	}
-	c.signal(lobby, c, data)
-	if wait := c.refused("too much data at once"); wait > 30*time.Second {
-		t.Errorf("the hint is %v", wait)
-	}
-	c.leave(lobby) // less is taken
-	c.expect(notIn(lobby))
+	}, tuned(t, "GATEWAY_RATE_BYTES", "1KiB:8KiB"))
 }
 
+// A client that sends too much is told so, with a time; it is closed only if it goes on, and not if it heeds that.
 func TestWhoGoesOnIsClosed(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_COMMANDS", "0.01:1", "GATEWAY_RATE_REFUSALS", "0.01:3")
-	c := g.connect()
-	for range 20 {
-		c.leave(lobby)
-	}
-	c.expect(notIn(lobby))
-	for range 4 {
-		c.refused("too many commands at once")
-	}
-	c.expectClose(api.CloseRateLimited)
+	scene(t, func(t *testing.T, w *world) {
+		c, patient := w.connect(), w.connect()
+		for range 20 {
+			patient.leave(lobby)
+			patient.expect(notIn(lobby))
+			patient.leave(lobby)
+			pass(patient.refused("too many commands at once"))
+		}
+		for range 20 {
+			c.leave(lobby)
+		}
+		c.expect(notIn(lobby))
+		for range 4 {
+			c.refused("too many commands at once")
+		}
+		c.expectClose(api.CloseRateLimited)
+		patient.leave(lobby)
+		patient.expect(notIn(lobby))
+	}, tuned(t, "GATEWAY_RATE_COMMANDS", "1:1", "GATEWAY_RATE_REFUSALS", "1:3"))
 }
 
 func TestAClientIsInSoManyRooms(t *testing.T) {
@@ -137,63 +155,70 @@ func expectRefusal(t *testing.T, resp *http.Response, err error, message string)
 }
 
 func TestHandshakesHaveARate(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES", "0.01:2")
-	present := g.connect()
-	g.connect()
-	_, resp, err := g.tryDial(g.url(), nil)
-	expectRefusal(t, resp, err, "too many clients come at once")
-	_, resp, err = g.tryDial(g.sioURL(), nil)
-	expectRefusal(t, resp, err, "too many clients come at once")
-	present.leave(lobby)
-	present.expect(notIn(lobby))
+	scene(t, func(t *testing.T, w *world) {
+		present := w.connect()
+		w.connect()
+		for _, path := range []string{"/ws", sioPath} {
+			_, resp, err := w.tryDial(path, nil)
+			expectRefusal(t, resp, err, "too many clients come at once")
+		}
+		present.leave(lobby)
+		present.expect(notIn(lobby))
+		pass(time.Second)
+		w.connect()
+	}, tuned(t, "GATEWAY_RATE_HANDSHAKES", "1:2"))
 }
 
+const sioPath = "/socket.io/?transport=websocket&EIO=4"
+
 func (g *running) sioURL() string {
-	return strings.TrimSuffix(g.url(), "/ws") + "/socket.io/?transport=websocket&EIO=4"
+	return strings.TrimSuffix(g.url(), "/ws") + sioPath
 }
 
 // forwarded is what a proxy adds to a request of the address.
 func forwarded(list ...string) http.Header { return http.Header{"X-Forwarded-For": list} }
 
 func TestEachAddressHasItsHandshakes(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "0.01:1", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
-	tryDial := func(list ...string) (*http.Response, error) {
-		_, resp, err := g.tryDial(g.url(), forwarded(list...))
-		return resp, err
-	}
-	if _, err := tryDial("203.0.113.1"); err != nil {
-		t.Fatal(err)
-	}
-	for _, again := range [][]string{
-		{"203.0.113.1"},
-		{"198.51.100.1, 203.0.113.1"},               // what the client itself has written is not believed
-		{"198.51.100.1", "203.0.113.1"},             // nor in a line of its own
-		{"203.0.113.1, 10.1.2.3, 127.0.0.1"},        // through more proxies of ours
-		{"::ffff:203.0.113.1"},                      // the same
-		{"203.0.113.1:5555"},                        // with a port
-		{"198.51.100.1, x, 203.0.113.1 , 10.0.0.9"}, //
-	} {
-		resp, err := tryDial(again...)
-		expectRefusal(t, resp, err, "too many clients come from this address at once")
-	}
-	for _, other := range []string{"203.0.113.2", "2001:db8:0:1::1", "2001:db8:0:2::1"} {
-		if _, err := tryDial(other); err != nil {
-			t.Errorf("%s: %v", other, err)
+	scene(t, func(t *testing.T, w *world) {
+		tryDial := func(list ...string) (*http.Response, error) {
+			_, resp, err := w.tryDial("/ws", forwarded(list...))
+			return resp, err
 		}
-	}
-	resp, err := tryDial("2001:db8:0:1:ffff::2")
-	expectRefusal(t, resp, err, "too many clients come from this address at once")
-	_, resp, err = g.tryDial(g.sioURL(), forwarded("203.0.113.2"))
-	expectRefusal(t, resp, err, "too many clients come from this address at once")
+		if _, err := tryDial("203.0.113.1"); err != nil {
+			t.Fatal(err)
+		}
+		for _, again := range [][]string{
+			{"203.0.113.1"},
+			{"198.51.100.1, 203.0.113.1"},               // what the client itself has written is not believed
+			{"198.51.100.1", "203.0.113.1"},             // nor in a line of its own
+			{"203.0.113.1, 10.1.2.3, 127.0.0.1"},        // through more proxies of ours
+			{"::ffff:203.0.113.1"},                      // the same
+			{"203.0.113.1:5555"},                        // with a port
+			{"198.51.100.1, x, 203.0.113.1 , 10.0.0.9"}, //
+		} {
+			resp, err := tryDial(again...)
+			expectRefusal(t, resp, err, "too many clients come from this address at once")
+		}
+		for _, other := range []string{"203.0.113.2", "2001:db8:0:1::1", "2001:db8:0:2::1"} {
+			if _, err := tryDial(other); err != nil {
+				t.Errorf("%s: %v", other, err)
+			}
+		}
+		resp, err := tryDial("2001:db8:0:1:ffff::2")
+		expectRefusal(t, resp, err, "too many clients come from this address at once")
+		_, resp, err = w.tryDial(sioPath, forwarded("203.0.113.2"))
+		expectRefusal(t, resp, err, "too many clients come from this address at once")
+	}, tuned(t, "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8"))
 }
 
 func TestNobodyIsBelievedWhoIsNoProxy(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "0.01:1", "GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8")
-	for range 3 { // loopback, which has no such limit
-		if _, _, err := g.tryDial(g.url(), forwarded("203.0.113.1")); err != nil {
-			t.Fatal(err)
+	scene(t, func(t *testing.T, w *world) {
+		for range 3 { // loopback, which has no such limit
+			if _, _, err := w.tryDial("/ws", forwarded("203.0.113.1")); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
+	}, tuned(t, "GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "1:1", "GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8"))
 }
 
 func TestAnAddressHasSoManyClients(t *testing.T) {
@@ -249,7 +274,7 @@ func TestAGatewayHasSoManyConnections(t *testing.T) {
 
 func TestThePROXYProtocol(t *testing.T) {
 	g := limited(t, natstest.RunTCP(t), "GATEWAY_PROXY_PROTOCOL", "true", "GATEWAY_TRUSTED_PROXIES", "127.0.0.1",
-		"GATEWAY_RATE_HANDSHAKES_PER_ADDRESS", "0.01:1")
+		"GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", "1")
 	tryDial := func(version byte, from string) (*http.Response, error) {
 		d := websocket.Dialer{NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
@@ -281,7 +306,7 @@ func TestThePROXYProtocol(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp, err := tryDial(version, from)
-		expectRefusal(t, resp, err, "too many clients come from this address at once")
+		expectRefusal(t, resp, err, "too many clients are connected from this address")
 	}
 	if resp, err := tryDial(0, ""); err == nil {
 		t.Errorf("a trusted proxy without a header: %v", resp)
@@ -289,92 +314,105 @@ func TestThePROXYProtocol(t *testing.T) {
 }
 
 func TestPingsHaveARate(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_REFUSALS", "0.01:5")
-	polite, c := g.connect(), g.connect()
-	pongs := make(chan string, 100)
-	ws, _, err := g.tryDial(g.url(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ws.SetPongHandler(func(data string) error {
-		pongs <- data
-		return nil
-	})
-	for n := range 100 {
-		if ws.WriteControl(websocket.PingMessage, []byte(strconv.Itoa(n)), time.Now().Add(patience)) != nil {
-			break
+	scene(t, func(t *testing.T, w *world) {
+		polite, c := w.connect(), w.connect()
+		ws, _, err := w.tryDial("/ws", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	for err == nil {
-		_, _, err = ws.ReadMessage()
-	}
-	if !websocket.IsCloseError(err, int(api.CloseRateLimited)) {
-		t.Error(err)
-	}
-	if n := len(pongs); n < 20 || n > 60 {
-		t.Errorf("%d pings were answered", n)
-	}
-	for _, other := range []*client{polite, c} {
-		other.leave(lobby)
-		other.expect(notIn(lobby))
-	}
+		pongs := 0
+		ws.SetPongHandler(func(string) error {
+			pongs++
+			return nil
+		})
+		var sender sync.WaitGroup
+		sender.Go(func() {
+			for n := range 100 {
+				if ws.WriteControl(websocket.PingMessage, []byte(strconv.Itoa(n)), time.Now().Add(patience)) != nil {
+					return
+				}
+			}
+		})
+		for err == nil {
+			_, _, err = ws.ReadMessage()
+		}
+		sender.Wait()
+		if !websocket.IsCloseError(err, int(api.CloseRateLimited)) {
+			t.Error(err)
+		}
+		if pongs != 20 {
+			t.Errorf("%d pings were answered", pongs)
+		}
+		for _, other := range []*client{polite, c} {
+			other.leave(lobby)
+			other.expect(notIn(lobby))
+		}
+	}, tuned(t, "GATEWAY_RATE_REFUSALS", "1:5"))
 }
 
 func TestIdleClients(t *testing.T) {
-	nats := natstest.RunTCP(t)
-	g := limited(t, nats, "GATEWAY_FIRST_COMMAND_TIMEOUT", "3s", "GATEWAY_IDLE_TIMEOUT", "5s")
-	o := ownerOn(t, nats, g)
-	silent, member, visitor := g.connect(), g.connect(), g.connect()
-	o.open(lobby, member) // it waits for others
-	visitor.leave(lobby)
-	visitor.expect(notIn(lobby))
-	started := time.Now()
-	silent.expectClose(api.CloseIdle)
-	visitor.expectClose(api.CloseIdle)
-	if took := time.Since(started); took < 4*time.Second {
-		t.Errorf("the visitor was closed after %v", took)
-	}
-	member.join("elsewhere")
-	o.result(o.expectCommand(bus.Join, "elsewhere", member), bus.NotExists)
-	member.expect(&api.RoomNotExists{Room: "elsewhere"})
+	scene(t, func(t *testing.T, w *world) {
+		silent, member, visitor := w.connect(), w.connect(), w.connect()
+		w.owner.open(lobby, member) // it waits for others
+		visitor.leave(lobby)
+		visitor.expect(notIn(lobby))
+		started := time.Now()
+		silent.expectClose(api.CloseIdle)
+		within(t, "closing a client that is silent", time.Since(started), 10*time.Second, 10*time.Second)
+		pass(45 * time.Second)
+		visitor.expectNothing()
+		visitor.expectClose(api.CloseIdle)
+		within(t, "closing a client in no room", time.Since(started), time.Minute, time.Minute)
+		pass(5 * time.Minute)
+		member.join("elsewhere")
+		w.owner.result(w.owner.expectCommand(bus.Join, "elsewhere", member), bus.NotExists)
+		member.expect(&api.RoomNotExists{Room: "elsewhere"})
+	}, tuned(t, "GATEWAY_FIRST_COMMAND_TIMEOUT", "10s", "GATEWAY_IDLE_TIMEOUT", "1m"))
 }
 
 // The Socket.IO door has the same limits. The hint is one argument more.
 func TestLimitsOfTheSocketIODoor(t *testing.T) {
-	g := limited(t, natstest.RunTCP(t), "GATEWAY_RATE_COMMANDS", "0.01:1", "GATEWAY_RATE_REFUSALS", "0.01:2")
-	ws, _, err := g.tryDial(g.sioURL(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := func() string {
-		t.Helper()
-		_, frame, err := ws.ReadMessage()
+	scene(t, func(t *testing.T, w *world) {
+		ws, _, err := w.tryDial(sioPath, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(frame)
-	}
-	next()
-	_ = ws.WriteMessage(websocket.TextMessage, []byte("40"))
-	next()
-	for range 20 {
-		_ = ws.WriteMessage(websocket.TextMessage, []byte(`421["room-leave","lobby"]`))
-	}
-	if got := next() + next(); got != `42["not-in-room","lobby"]431["not-in-room","lobby"]` {
-		t.Error(got)
-	}
-	if got := next(); !strings.HasPrefix(got, `42["error","too many commands at once","rate-limited",`) {
-		t.Error(got)
-	}
-	if got := next(); !strings.HasPrefix(got, `431["error","too many commands at once","rate-limited",`) {
-		t.Error(got)
-	}
-	for err == nil {
-		_, _, err = ws.ReadMessage()
-	}
-	if !websocket.IsCloseError(err, int(api.CloseRateLimited)) {
-		t.Error(err)
-	}
+		next := func() string {
+			t.Helper()
+			_, frame, err := ws.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(frame)
+		}
+		next()
+		_ = ws.WriteMessage(websocket.TextMessage, []byte("40"))
+		next()
+		var sender sync.WaitGroup
+		sender.Go(func() {
+			for range 20 {
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(`421["room-leave","lobby"]`))
+			}
+		})
+		if got := next() + next(); got != `42["not-in-room","lobby"]431["not-in-room","lobby"]` {
+			t.Error(got)
+		}
+		for range 2 {
+			if got := next(); got != `42["error","too many commands at once","rate-limited",1000]` {
+				t.Error(got)
+			}
+			if got := next(); got != `431["error","too many commands at once","rate-limited",1000]` {
+				t.Error(got)
+			}
+		}
+		for err == nil {
+			_, _, err = ws.ReadMessage()
+		}
+		if !websocket.IsCloseError(err, int(api.CloseRateLimited)) {
+			t.Error(err)
+		}
+		sender.Wait()
+	}, tuned(t, "GATEWAY_RATE_COMMANDS", "1:1", "GATEWAY_RATE_REFUSALS", "1:2"))
 }
 
 func TestRequestsThatAreNoHandshakes(t *testing.T) {

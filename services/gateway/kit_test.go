@@ -17,6 +17,8 @@ import (
 	api "signalling/api/client"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/natsbus/natstest"
+	conf "signalling/pkg/settings"
+	"signalling/services/gateway"
 	"signalling/services/gateway/internal/door"
 	"signalling/services/gateway/internal/hub"
 )
@@ -35,6 +37,7 @@ type world struct {
 	nc     *nats.Conn // the gateway's
 	hub    *hub.Hub
 	door   *door.Native
+	sio    *door.SocketIO
 	pipes  *pipeListener
 	http   *http.Server
 	served chan error
@@ -84,10 +87,12 @@ func newWorld(t testing.TB, srv *natsbus.Embedded, change ...func(*settings)) *w
 		t.Fatal(err)
 	}
 	w.owner.gateway = w.hub.ID()
-	w.door = door.NewNative(s.door, w.hub)
+	s.door = s.door.Share()
+	w.door, w.sio = door.NewNative(s.door, w.hub), door.NewSocketIO(s.door, true, w.hub)
 	w.hub.Start()
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", w.door)
+	mux.Handle("/socket.io/", w.sio)
 	w.http = &http.Server{Handler: mux}
 	go func() { w.served <- w.http.Serve(w.pipes) }()
 	t.Cleanup(w.end)
@@ -103,6 +108,9 @@ func (w *world) end() {
 		c.vanish()
 	}
 	w.door.Shut()
+	if err := w.sio.Shutdown(context.Background()); err != nil { // in a bubble it cannot wait for ever
+		w.t.Error(err)
+	}
 	w.door.Wait()
 	_ = w.http.Close()
 	if err := <-w.served; !errors.Is(err, http.ErrServerClosed) {
@@ -120,6 +128,34 @@ func (w *world) connect(prepare ...func(*websocket.Conn)) *client {
 	defer w.mu.Unlock()
 	w.clients = append(w.clients, c)
 	return c
+}
+
+// tryDial connects by hand.
+func (w *world) tryDial(path string, header http.Header) (*websocket.Conn, *http.Response, error) {
+	d := websocket.Dialer{NetDialContext: w.pipes.dial}
+	ws, resp, err := d.DialContext(w.t.Context(), "ws://gateway"+path, header)
+	if err == nil {
+		w.t.Cleanup(func() { _ = ws.Close() })
+	}
+	return ws, resp, err
+}
+
+// tuned sets a scene's limits, tokens and ICE servers as settings do.
+func tuned(t *testing.T, environ ...string) func(*settings) {
+	t.Helper()
+	all := make(map[string]string)
+	for i := 0; i < len(environ); i += 2 {
+		all[environ[i]] = environ[i+1]
+	}
+	var cfg gateway.Config
+	if err := conf.Parse(&cfg, conf.Options{Environ: all}); err != nil {
+		t.Fatal(err)
+	}
+	return func(s *settings) {
+		if err := cfg.Tune(&s.door, &s.hub); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // pass lets time pass.
@@ -196,7 +232,7 @@ func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	here, there := net.Pipe()
 	select {
-	case l.conns <- there:
+	case l.conns <- local{there}:
 		return here, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
@@ -204,6 +240,12 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 		return nil, ctx.Err()
 	}
 }
+
+// local is a connection that comes from this machine.
+type local struct{ net.Conn }
+
+// RemoteAddr implements net.Conn.
+func (local) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
 // Short names for events, so that scenes read well.
 
