@@ -59,11 +59,20 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	s := &Server{log: log, mux: http.NewServeMux(), listener: l, done: make(chan struct{})}
+	s := newServer(log)
+	s.listener = l
+	go s.serve()
+	log.Info("listening", "for", "admin", "addr", s.Addr().String())
+	return s, nil
+}
+
+// newServer is Start without a network.
+func newServer(log *slog.Logger) *Server {
+	s := &Server{log: log, mux: http.NewServeMux(), done: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           s.mux,
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
+		ReadTimeout:       readTimeout, // of bodies that do not come, too
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -76,9 +85,7 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	s.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	s.serveLogLevel()
-	go s.serve()
-	log.Info("listening", "for", "admin", "addr", s.Addr().String())
-	return s, nil
+	return s
 }
 
 // serve answers requests until Shutdown.

@@ -15,20 +15,34 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/pires/go-proxyproto"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
 	api "signalling/api/client"
+	"signalling/pkg/metrics"
+	"signalling/pkg/metrics/metricstest"
 	"signalling/pkg/natsbus/natstest"
+	"signalling/services/gateway"
 )
 
 // limited is a gateway with the limits given and generous others.
 func limited(t *testing.T, nats *natstest.TCPServer, environ ...string) *running {
 	t.Helper()
+	return limitedWith(t, nats, nil, environ...)
+}
+
+// limitedWith is limited with the gateway's metrics in reg.
+func limitedWith(t *testing.T, nats *natstest.TCPServer, reg *prometheus.Registry, environ ...string) *running {
+	t.Helper()
 	all := map[string]string{"GATEWAY_LIMITS": "true"}
 	for i := 0; i < len(environ); i += 2 {
 		all[environ[i]] = environ[i+1]
 	}
-	return run(t, nats.URL(), all)
+	g, err := fromSettingsWith(t, nats.URL(), all, gateway.Options{Logger: natstest.Logger(t), Metrics: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, g)
 }
 
 // refused takes a frame, which must refuse with a hint, and returns the hint.
@@ -119,7 +133,8 @@ func TestWhoGoesOnIsClosed(t *testing.T) {
 
 func TestAClientIsInSoManyRooms(t *testing.T) {
 	nats := natstest.RunTCP(t)
-	g := limited(t, nats, "GATEWAY_MAX_ROOMS_PER_CLIENT", "2")
+	reg := metrics.NewRegistry()
+	g := limitedWith(t, nats, reg, "GATEWAY_MAX_ROOMS_PER_CLIENT", "2")
 	o := ownerOn(t, nats, g)
 	c := g.connect()
 	first := o.open("one", c)
@@ -129,6 +144,9 @@ func TestAClientIsInSoManyRooms(t *testing.T) {
 	c.expect(full)
 	c.create("three")
 	c.expect(full)
+	if n := metricstest.Value(t, reg, "signalling_gateway_limited_total", "limit", "rooms"); n != 2 {
+		t.Errorf("%v were counted", n)
+	}
 	c.join("one") // it is there already
 	cmd := o.expectCommand(bus.Join, "one", c)
 	first.answer(cmd)

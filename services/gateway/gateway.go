@@ -127,6 +127,7 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 		CommandTimeout: g.cfg.CommandTimeout, AttemptTimeout: attemptTimeout,
 		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending, MaxRooms: g.cfg.Limits.maxRooms(),
 		Metrics: hub.NewMetrics(g.metrics), Negotiations: g.cfg.NegotiationMetrics,
+		Limited: func() { g.doors.Limited(door.KindRooms) },
 	}, nc, g.log)
 	if err == nil {
 		err = g.hub.Register(g.metrics)

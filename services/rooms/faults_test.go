@@ -14,6 +14,8 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/metrics"
+	"signalling/pkg/metrics/metricstest"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/natsbus/natstest"
 	"signalling/pkg/settings"
@@ -69,7 +71,8 @@ func TestCodesAreThoseOfTheContract(t *testing.T) {
 func TestAFullRoom(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
-		s := start(t, rooms.Config{MaxMembers: 2}, rooms.Options{InProcess: srv.Server(), Fresh: true})
+		reg := metrics.NewRegistry()
+		s := start(t, rooms.Config{MaxMembers: 2}, rooms.Options{InProcess: srv.Server(), Fresh: true, Metrics: reg})
 		s.ready(t)
 		a := newGateway(t, srv)
 		a.must(bus.Done, bus.Create, lobby, "owner")
@@ -77,6 +80,33 @@ func TestAFullRoom(t *testing.T) {
 		if ans := a.must(bus.Refused, bus.Join, lobby, "third"); ans.Code != string(client.RoomFull) {
 			t.Errorf("answer %+v", ans)
 		}
+		if n := metricstest.Value(t, reg, "signalling_rooms_limited_total", "limit", "members"); n != 1 {
+			t.Errorf("%v were counted", n)
+		}
+	})
+}
+
+func TestAFullPartition(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		srv := natstest.Run(t)
+		reg := metrics.NewRegistry()
+		s := start(t, rooms.Config{MaxRooms: 1}, rooms.Options{InProcess: srv.Server(), Fresh: true, Metrics: reg})
+		s.ready(t)
+		a := newGateway(t, srv)
+		a.must(bus.Done, bus.Create, lobby, "owner")
+		other := lobby
+		for n := 0; other == lobby || bus.Partition(other) != bus.Partition(lobby); n++ {
+			other = fmt.Sprint("room ", n)
+		}
+		if ans := a.must(bus.Refused, bus.Create, other, "another"); ans.Code != string(client.RateLimited) || ans.Message == "" {
+			t.Errorf("answer %+v", ans)
+		}
+		if n := metricstest.Value(t, reg, "signalling_rooms_limited_total", "limit", "rooms"); n != 1 {
+			t.Errorf("%v were counted", n)
+		}
+		a.must(bus.Done, bus.Join, lobby, "guest") // what is there is not concerned
+		a.must(bus.Done, bus.Leave, lobby, "owner")
+		a.must(bus.Done, bus.Create, other, "another")
 	})
 }
 

@@ -43,12 +43,13 @@ const (
 	KindIdle
 	KindConnections
 	KindAddressConnections
+	KindRooms // that one client is in: the hub counts those
 	kinds
 )
 
 var kindNames = [kinds]string{
 	"commands", "signals", "bytes", "pings", "closed", "handshakes", "address-handshakes", "address-clients", "idle",
-	"connections", "address-connections",
+	"connections", "address-connections", "rooms",
 }
 
 // Count counts that a limit of the kind was met. It does nothing for nil.

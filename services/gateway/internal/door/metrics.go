@@ -25,6 +25,9 @@ type Metrics struct {
 	limited          []prometheus.Counter // by Kind
 }
 
+// Limited counts that a limit of the kind was met.
+func (m *Metrics) Limited(k Kind) { m.limited[k].Inc() }
+
 type doorMetrics struct {
 	connections prometheus.Gauge
 	handshakes  []prometheus.Counter // by result

@@ -28,8 +28,10 @@ type Config struct {
 	MaxPending int
 	// Metrics count what the hub does; nil if nobody is to see that.
 	Metrics *Metrics
-	// MaxRooms is how many rooms a client may be in; 0 means any number.
+	// MaxRooms is how many rooms a client may be in; 0 means any number. Limited, if set, is called for each command that is
+	// refused because of it; it may not block.
 	MaxRooms int
+	Limited  func()
 	// Negotiations has the metrics of offers, answers and candidates, for which the data of signals is read.
 	Negotiations bool
 }

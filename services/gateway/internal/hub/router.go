@@ -72,6 +72,9 @@ func (p *partition) execute(r *replica, s *Session, c *client.Command, ref []byt
 		}
 	case client.RoomCreate, client.RoomJoin:
 		if s.full(r) {
+			if p.h.cfg.Limited != nil {
+				p.h.cfg.Limited()
+			}
 			p.answer(s, c.Op, ref, errTooManyRooms, deadline, out)
 			return false
 		}

@@ -67,6 +67,6 @@ func newSalt() []byte {
 // reply sends e.answer.
 func (e *Engine) reply(subject string) {
 	e.counters.commands[e.answer.Result]++
-	e.opts.Metrics.answered(e.command.Op, e.answer.Result)
+	e.opts.Metrics.answered(e.command.Op, &e.answer)
 	e.send(subject, &e.answer)
 }

@@ -8,6 +8,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/pkg/metrics"
+	"signalling/services/rooms/internal/room"
 )
 
 const subsystem = "rooms"
@@ -19,6 +20,7 @@ type Metrics struct {
 	gained, lost prometheus.Counter
 	challenges   prometheus.Counter
 	freshStarts  prometheus.Counter
+	limited      map[string]prometheus.Counter // by code
 }
 
 // NewMetrics registers an engine's metrics; Engine.Register adds those that Stats tell.
@@ -35,6 +37,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		"change", "gained", "lost")
 	m.challenges = prometheus.NewCounter(counter("challenges_total", "Times that somebody had met a higher epoch than ours: another owner."))
 	m.freshStarts = prometheus.NewCounter(counter("fresh_starts_total", "Times that messages may have been missed, so that everybody was asked again."))
+	limited := metrics.Counters(reg, counter("limited_total", "Commands that met a limit: members of a room, rooms of a partition."),
+		"limit", "members", "rooms")
+	m.limited = map[string]prometheus.Counter{room.CodeRoomFull: limited[0], room.CodeRateLimited: limited[1]}
 	reg.MustRegister(commands, recovered, m.challenges, m.freshStarts)
 	m.recovered, m.gained, m.lost = recovered, ownerships[0], ownerships[1]
 	m.commands[""] = map[bus.Result]prometheus.Counter{bus.Refused: commands.WithLabelValues("invalid", string(bus.Refused))}
@@ -54,8 +59,11 @@ func counter(name, help string) prometheus.CounterOpts {
 }
 
 // answered counts an answer. An operation that the state machine does not know counts as none.
-func (m *Metrics) answered(op bus.Op, result bus.Result) {
-	c := m.commands[op][result]
+func (m *Metrics) answered(op bus.Op, a *bus.Answer) {
+	if a.Result == bus.Refused && m.limited[a.Code] != nil {
+		m.limited[a.Code].Inc()
+	}
+	c := m.commands[op][a.Result]
 	if c == nil {
 		c = m.commands[""][bus.Refused]
 	}
