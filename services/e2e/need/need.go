@@ -12,13 +12,43 @@ import (
 // Program returns the path of a program. pkg is the Debian package that has it.
 func Program(t testing.TB, name, pkg string) string {
 	t.Helper()
+	path := find(name)
+	if path == "" {
+		missing(t, "%s is not installed (Debian package %s)", name, pkg)
+	}
+	return path
+}
+
+// Tool is a program and the Debian package that has it.
+type Tool struct{ Name, Package string }
+
+// Missing returns those that are not installed.
+func Missing(tools ...Tool) (missing []Tool) {
+	for _, tool := range tools {
+		if find(tool.Name) == "" {
+			missing = append(missing, tool)
+		}
+	}
+	return missing
+}
+
+func find(name string) string {
 	for _, folder := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") { // where Debian puts servers
 		if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
 			return path
 		}
 	}
-	missing(t, "%s is not installed (Debian package %s)", name, pkg)
 	return ""
+}
+
+// Built returns the path of a file in the repository that a target of make builds.
+func Built(t testing.TB, root, name, target string) string {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if _, err := os.Stat(path); err != nil {
+		missing(t, "%s is not built (make %s)", name, target)
+	}
+	return path
 }
 
 // Clients returns the node_modules with the Socket.IO clients from npm, and Node's path. They are those that pkg/socketio is
