@@ -160,6 +160,13 @@ $(LINT): .ci/tools/go.mod .ci/tools/go.sum
 	@mkdir -p $(BIN)
 	GOWORK=off go -C .ci/tools build -trimpath -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
+.PHONY: compose
+compose: $(BIN)/docker-compose ## build the pinned Docker Compose that the tests of deploy/compose.yml use
+
+$(BIN)/docker-compose: .ci/compose/go.mod .ci/compose/go.sum
+	@mkdir -p $(BIN)
+	GOWORK=off go -C .ci/compose build -trimpath -ldflags '-s -w' -o $@ github.com/docker/compose/v5/cmd
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(BIN)
