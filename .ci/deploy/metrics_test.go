@@ -120,11 +120,3 @@ func start(t *testing.T) *standalone.Server {
 	})
 	return s
 }
-
-// base is the name of a metric without what histograms and summaries add.
-func base(name string) string {
-	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-		name = strings.TrimSuffix(name, suffix)
-	}
-	return name
-}
