@@ -66,7 +66,7 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	inject := &injector{world: w, faults: some, pause: r.Pause, plan: r.Plan, rng: rand.New(rand.NewPCG(r.Seed, 0))} //nolint:gosec // G404: to be repeated
 	s := storm.New(storm.Config{
 		Seed: r.Seed, Clients: r.Clients, SocketIO: r.SocketIO, Rooms: r.Rooms, Steps: -1, Think: 60 * time.Millisecond,
-		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Repaired,
+		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Revived,
 		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable },
 	})
 	defer s.Close()
@@ -105,7 +105,7 @@ func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
 	all := s.Histories()
 	r.Connections = len(all)
 	for _, h := range all {
-		_, violations := check.Fold(h, check.Repaired)
+		_, violations := check.Fold(h, check.Revived)
 		r.Violations = append(r.Violations, violations...)
 	}
 	for _, op := range s.Ops() {

@@ -8,10 +8,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"signalling/services/e2e/lab"
+	"signalling/services/e2e/owners"
 	"signalling/services/e2e/proxy"
 )
+
+// addrPatience bounds the wait for a process that has just been started to say where it listens.
+const addrPatience = 2 * time.Second
 
 // Size is how many processes of a kind a World has.
 type Size struct{ Rooms, Gateways int }
@@ -130,4 +135,13 @@ func (w *World) Restore(ctx context.Context) error {
 	}
 	ready.Wait()
 	return errors.Join(errs...)
+}
+
+// owners waits until each partition has exactly one owner, which is active. It returns what is wrong when ctx ends.
+func (w *World) owners(ctx context.Context) error {
+	var rooms []*lab.Process
+	for _, n := range w.Rooms {
+		rooms = append(rooms, n.Process)
+	}
+	return owners.Await(ctx, lab.NATSURL(w.NATS), rooms, false)
 }

@@ -212,40 +212,40 @@ func TestGhostsAreFound(t *testing.T) {
 	}
 }
 
-// What Repaired forgives, and what it does not.
+// What Repaired and Revived forgive, and what they do not.
 func TestRepaired(t *testing.T) {
 	answer := func(e api.Event) Seen { return Seen{Event: e, Answer: true} }
 	event := func(e api.Event) Seen { return Seen{Event: e} }
 	member := answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "x"}})
 	for name, tt := range map[string]struct {
-		seen             []Seen
-		strict, repaired int
+		seen                      []Seen
+		strict, repaired, revived int
 	}{
 		"another order": {[]Seen{
 			member, event(&api.ClientJoined{Room: "r", ClientID: "y"}),
 			answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "y", "x"}}),
-		}, 1, 1},
+		}, 1, 1, 0},
 		"an owner that lost its room": {[]Seen{
 			answer(&api.RoomCreated{Room: "r"}), event(&api.RoomLeft{Room: "r", Kicked: true}), answer(&api.RoomCreated{Room: "r"}),
-		}, 2, 0},
+		}, 2, 0, 0},
 		"another member": {[]Seen{
 			member, answer(&api.RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "y"}}),
-		}, 1, 1},
+		}, 1, 1, 1},
 		"out by an answer": {[]Seen{
 			member, answer(&api.NotInRoom{Room: "r"}), answer(&api.RoomCreated{Room: "r"}),
-		}, 2, 0},
+		}, 2, 0, 0},
 		"twice": {[]Seen{
 			member, event(&api.ClientJoined{Room: "r", ClientID: "y"}), event(&api.ClientJoined{Room: "r", ClientID: "y"}),
-		}, 1, 1},
+		}, 1, 1, 1},
 		"signals out of order": {[]Seen{
 			member,
 			event(&api.SignalReceive{Room: "r", SenderID: "x", Data: []byte("2")}),
 			event(&api.SignalReceive{Room: "r", SenderID: "o", Data: []byte("1")}),
 			event(&api.SignalReceive{Room: "r", SenderID: "x", Data: []byte("1")}),
-		}, 1, 1},
+		}, 1, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for mode, want := range map[Mode]int{Strict: tt.strict, Repaired: tt.repaired} {
+			for mode, want := range map[Mode]int{Strict: tt.strict, Repaired: tt.repaired, Revived: tt.revived} {
 				if _, got := Fold(History{Client: "c", Seen: tt.seen}, mode); len(got) != want {
 					t.Errorf("mode %d: violations %q, want %d", mode, got, want)
 				}

@@ -41,7 +41,7 @@ func Check(ops []Op) Verdict {
 	return Possible
 }
 
-// returning says whether an operation must have taken effect at some time: others need not have had any.
+// returning says whether there is a time after which an operation cannot take effect any more.
 func returning(o *Op) bool { return o.Return != Forever && o.Result != Unknown }
 
 const (
@@ -113,28 +113,28 @@ func (d *decider) call(i int) bool {
 	if free == 0 || len(d.open[c]) >= maxOpen {
 		return false
 	}
-	d.open[c] = append(d.open[c], operation{o, i, free, !returning(o)})
+	d.open[c] = append(d.open[c], operation{o, i, free, o.Result == Maybe || !returning(o)})
 	return true
 }
 
-// returned keeps the worlds in which the operation has taken effect.
+// returned keeps the worlds in which the operation has taken effect, or need not have.
 func (d *decider) returned(i int) {
 	c := d.clients[d.ops[i].Client]
 	at := slices.IndexFunc(d.open[c], func(o operation) bool { return o.index == i })
-	bit := d.open[c][at].bit
+	bit, optional := d.open[c][at].bit, d.open[c][at].optional
 	d.open[c] = slices.Delete(d.open[c], at, at+1)
 	before := d.worlds
 	d.worlds = nil
 	for _, w := range before {
 		var kept []state
 		for _, s := range w.of(c) {
-			if s&bit != 0 {
+			if s&bit != 0 || optional {
 				kept = append(kept, s&^bit)
 			}
 		}
 		if len(kept) > 0 {
 			next := w.with(w.owner, len(d.open))
-			next.states[c] = kept // still ascending: all had the bit
+			next.states[c] = sorted(kept)
 			d.add(next)
 		}
 	}

@@ -35,6 +35,8 @@ const (
 	No Result = "no"
 	// Unknown: nothing is known; it may take effect at any time after its call, or never.
 	Unknown Result = "unknown"
+	// Maybe: it took effect between its call and its return, or never.
+	Maybe Result = "maybe"
 	// Either is the result of a leave of which it is only known that the client is not a member afterwards.
 	Either Result = "either"
 )

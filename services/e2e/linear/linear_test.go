@@ -54,6 +54,13 @@ func TestCheck(t *testing.T) {
 		}, Impossible},
 		{"an unknown create that worked", []Op{op("a", Create, Unknown, 1, 2), op("b", Create, No, 3, 4)}, Possible},
 		{"an unknown create that did not", []Op{op("a", Create, Unknown, 1, 2), op("b", Create, OK, 3, 4)}, Possible},
+		{"a create that may have worked", []Op{op("a", Create, Maybe, 1, 4), op("b", Create, No, 2, 3)}, Possible},
+		{"a create that may have worked, and has not", []Op{op("a", Create, Maybe, 1, 4), op("b", Create, OK, 2, 3)}, Possible},
+		{"a create that may have worked, but not so late", []Op{op("a", Create, Maybe, 1, 2), op("b", Join, No, 3, 4), op("b", Create, No, 5, 6)}, Impossible},
+		{"an owner that was given up and is back", []Op{
+			op("a", Create, OK, 1, 2), op("a", Gone, Maybe, 2, 0), op("a", Create, Maybe, 2, 0),
+			op("b", Create, OK, 3, 4), op("b", Leave, OK, 5, 6), op("c", Create, No, 7, 8), op("a", Leave, OK, 9, 10),
+		}, Possible},
 		{"an unknown create before its call", []Op{op("b", Create, No, 1, 2), op("a", Create, Unknown, 3, 4)}, Impossible},
 		{"an unknown leave that worked late", []Op{
 			op("a", Create, OK, 1, 2), op("a", Leave, Unknown, 3, 4), op("b", Join, OK, 5, 6), op("b", Join, No, 7, 8),

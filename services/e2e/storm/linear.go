@@ -26,7 +26,9 @@ func (s *Storm) Linear(excuse Excuse) map[string][]linear.Op {
 		}
 		stints, _ := check.Fold(p.snapshot(), s.cfg.Mode)
 		for _, stint := range stints {
-			c.end(p, stint, begin(stint, own))
+			begun := begin(stint, own)
+			c.end(p, stint, begun)
+			c.revival(p, stint, begun)
 		}
 	}
 	return c.rooms
@@ -100,4 +102,26 @@ func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
 		return
 	}
 	c.add(s.Room, gone)
+}
+
+// revival allows for an owner who was given up and has come back: its gateway was cut off, the owner of the partition closed
+// the room, and then went itself; the next one knows no more than what the gateway tells.
+func (c *converter) revival(p *participant, s *check.Stint, begun time.Duration) {
+	if s.Owner != s.Client {
+		return
+	}
+	over := s.Over
+	switch s.End {
+	case check.Open:
+		over = linear.Forever
+	case check.Dropped:
+		over = p.endedAt()
+	}
+	since, ok := c.excuse(p.gateway, begun, over)
+	if !ok {
+		return
+	}
+	for _, kind := range []linear.Kind{linear.Gone, linear.Create} {
+		c.add(s.Room, linear.Op{Client: s.Client, Kind: kind, Result: linear.Maybe, Call: max(begun, since), Return: over})
+	}
 }
