@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -115,7 +116,8 @@ func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
 		}
 	}
 	for room, ops := range s.Linear(excuse) {
-		switch linear.Check(ops) {
+		ops, revivals := parted(ops)
+		switch decide(ops, revivals) {
 		case linear.Possible:
 		case linear.Undecided:
 			r.Violations = append(r.Violations, fmt.Sprintf("room %q: nothing can be said about its %d operations", room, len(ops)))
@@ -125,6 +127,34 @@ func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
 		}
 	}
 	slices.Sort(r.Violations)
+}
+
+// parted takes apart what must have happened and what may have: owners who were given up and have come back, by client.
+func parted(all []linear.Op) (ops []linear.Op, revivals [][]linear.Op) {
+	maybe := map[string][]linear.Op{}
+	for _, op := range all {
+		if op.Result == linear.Maybe {
+			maybe[op.Client] = append(maybe[op.Client], op)
+		} else {
+			ops = append(ops, op)
+		}
+	}
+	return ops, slices.Collect(maps.Values(maybe))
+}
+
+// decide looks for an explanation without any revival, and then with that of one or two owners: there are far more that
+// could have been than were, and to follow them all takes too long.
+func decide(ops []linear.Op, revivals [][]linear.Op) linear.Verdict {
+	verdict := linear.Check(ops)
+	for i := 0; i < len(revivals) && verdict == linear.Impossible; i++ {
+		verdict = linear.Check(slices.Concat(ops, revivals[i]))
+	}
+	for i := 0; i < len(revivals) && verdict == linear.Impossible; i++ {
+		for j := 0; j < i && verdict == linear.Impossible; j++ {
+			verdict = linear.Check(slices.Concat(ops, revivals[i], revivals[j]))
+		}
+	}
+	return verdict
 }
 
 // shown is how many operations of an impossible history are printed: the last ones are what could not be.
