@@ -43,6 +43,9 @@ const (
 	unclaimedTime = time.Second
 	// shedInterval is the least time between two partitions that an instance gives to others.
 	shedInterval = 100 * time.Millisecond
+	// newcomer is how long an instance must have been there before it is given partitions by those who serve them. It is more
+	// than engine.DefaultSettle, before which a newcomer does not know all gateways, and commands would have to wait for it.
+	newcomer = 2 * time.Second
 	// opTimeout bounds one operation on the bucket, retryInterval is the pause before the next attempt.
 	opTimeout     = 2 * time.Second
 	retryInterval = 250 * time.Millisecond

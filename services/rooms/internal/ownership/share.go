@@ -65,7 +65,7 @@ func (k *KV) settled() bool {
 		}
 	}
 	for _, p := range k.peers {
-		if k.now.Sub(p.since) < time.Second {
+		if k.now.Sub(p.since) < newcomer {
 			return false
 		}
 	}
