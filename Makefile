@@ -49,6 +49,13 @@ CHAOS ?= -duration 5m
 chaos: ## let faults loose on the services while clients use them; CHAOS="-seed 7 -duration 30m"
 	$(call start,./services/e2e/cmd/chaos) $(CHAOS)
 
+# All flags: make fault-times FAULTTIMES=-help
+FAULTTIMES ?= -save
+
+.PHONY: fault-times
+fault-times: ## measure how long clients feel each fault, and write the table of deploy/FAULTS.md
+	$(call start,./services/e2e/cmd/faulttime) $(FAULTTIMES)
+
 .PHONY: build
 build: ## build static binaries of the services into .bin/
 	@mkdir -p $(BIN)
