@@ -230,14 +230,27 @@ func (c *cluster) disableJetStream() (enable func()) {
 // complete is watch until every partition is served, and by nobody more than his share.
 func (c *cluster) complete(instances int) time.Duration {
 	c.t.Helper()
-	return c.watch("a fair distribution", func(served []int, idle int) bool {
-		for _, n := range served {
+	took, _ := c.completeIdle(instances)
+	return took
+}
+
+// completeIdle is complete, and also returns the longest time in which there always was a partition that nobody served.
+func (c *cluster) completeIdle(instances int) (took, longest time.Duration) {
+	c.t.Helper()
+	served := time.Now() // when all were
+	took = c.watch("a fair distribution", func(each []int, idle int) bool {
+		if idle == 0 {
+			served = time.Now()
+		}
+		longest = max(longest, time.Since(served))
+		for _, n := range each {
 			if n > (bus.Partitions+instances-1)/instances {
 				return false
 			}
 		}
 		return idle == 0
 	})
+	return took, longest
 }
 
 // served is watch until every partition is served.

@@ -70,10 +70,14 @@ func TestAJoiningInstanceGetsItsShare(t *testing.T) {
 		c.served()
 		g := c.gateway()
 		g.populate(100)
-		c.start()
-		t.Logf("the second joins: %v", c.complete(2))
-		c.start()
-		t.Logf("the third joins: %v", c.complete(3))
+		for n := 2; n <= 3; n++ {
+			c.start()
+			took, idle := c.completeIdle(n)
+			t.Logf("instance %d joins: %v, without an owner for %v at most", n, took, idle)
+			if idle > 100*time.Millisecond { // it is given nothing before it knows the gateways
+				t.Errorf("without an owner for %v", idle)
+			}
+		}
 		g.checkAll()
 	})
 }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	commandPause = 10 * time.Millisecond
-	signalPause  = 20 * time.Millisecond
+	commandPause = 20 * time.Millisecond
+	signalPause  = 40 * time.Millisecond
 )
 
 // probes are commands and signals without end: in each room its member asks to join again, which is answered by the

@@ -13,7 +13,7 @@ const (
 	// warmUp is how long the probes run before a fault.
 	warmUp = 300 * time.Millisecond
 	// hang is how long a process hangs.
-	hang = 6 * time.Second
+	hang = 5 * time.Second
 )
 
 // probed lets something happen while a crowd sends commands and signals, and returns what they saw of it.

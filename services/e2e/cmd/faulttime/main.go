@@ -60,12 +60,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	path, page := filepath.Join(root, "services/e2e/faulttime/figures.json"), filepath.Join(root, "deploy/FAULTS.md")
-	kept, err := faulttime.ReadFigures(path)
-	if err != nil {
-		return err
-	}
 	if o.page {
-		return write(page, kept)
+		return keep(path, page, nil)
 	}
 	chosen := ids(false)
 	if o.only != "" {
@@ -82,9 +78,20 @@ func run(ctx context.Context, o options) error {
 	if err != nil || !o.save {
 		return err
 	}
-	kept.Merge(now)
-	if err := kept.Write(path); err != nil {
+	return keep(path, page, now)
+}
+
+// keep puts new figures into the file at path, and the table of all of them into the page.
+func keep(path, page string, now *faulttime.Figures) error {
+	kept, err := faulttime.ReadFigures(path)
+	if err != nil {
 		return err
+	}
+	if now != nil {
+		kept.Merge(now)
+		if err := kept.Write(path); err != nil {
+			return err
+		}
 	}
 	return write(page, kept)
 }
