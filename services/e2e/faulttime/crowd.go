@@ -174,7 +174,11 @@ func (w *world) newCrowd(ctx context.Context, tag string) (*crowd, error) {
 		}
 		c.rooms = append(c.rooms, r)
 	}
-	return c, c.settle(ctx)
+	if err := c.settle(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
 }
 
 func (r *room) meet(ctx context.Context) error {

@@ -20,9 +20,12 @@ type Figures struct {
 	Rows map[string]map[string][]float64 `json:"rows"`
 }
 
+// NewFigures are none yet.
+func NewFigures() *Figures { return &Figures{Rows: map[string]map[string][]float64{}} }
+
 // ReadFigures reads a file of figures. One that is not there is empty.
 func ReadFigures(path string) (*Figures, error) {
-	f := &Figures{Rows: map[string]map[string][]float64{}}
+	f := NewFigures()
 	data, err := os.ReadFile(path) //nolint:gosec // G304: the caller's file
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil

@@ -27,7 +27,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestMarkdown(t *testing.T) {
-	f := &Figures{Rows: map[string]map[string][]float64{}}
+	f := NewFigures()
 	row, ok := Find("rooms-kill")
 	if !ok {
 		t.Fatal("no such row")

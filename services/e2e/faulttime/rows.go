@@ -94,7 +94,8 @@ var Rows = []Row{
 		ID: "gateway-stop", Fault: "one of two gateways is told to stop (SIGTERM)",
 		Saw: "the same; its connections end by the book",
 		Measures: []Measure{
-			{own, "until all its connections have ended", 0}, {others, "until all others were told", boundGateway},
+			{own, "until all its connections have ended", 0},
+			{others, "until all others were told", boundGateway},
 			{exit, "until the process has ended", 0},
 		},
 		run: gatewayRow(stopGateway),

@@ -59,7 +59,7 @@ func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) 
 	return context.Cause(ctx)
 }
 
-// gather connects everybody and lets them join.
+// gather connects everybody and lets them join. What it returns must be closed, also with an error.
 func (w *world) gather(ctx context.Context) (*masses, error) {
 	m := &masses{people: make([]*person, massSockets)}
 	var urls []string
@@ -89,10 +89,10 @@ func (w *world) gather(ctx context.Context) (*masses, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return m, err
+	if err == nil {
+		err = m.settle(ctx)
 	}
-	return m, m.settle(ctx)
+	return m, err
 }
 
 // settle waits until all have been told of those who joined after them, and forgets it.

@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	path, page := filepath.Join(root, "services/e2e/faulttime/figures.json"), filepath.Join(root, "deploy/FAULTS.md")
+	path, page := filepath.Join(root, "services", "e2e", "faulttime", "figures.json"), filepath.Join(root, "deploy", "FAULTS.md")
 	if o.page {
 		return keep(path, page, nil)
 	}
@@ -72,13 +72,22 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("there are only these rows: %s", strings.Join(ids(true), ","))
 		}
 	}
-	now := &faulttime.Figures{Rows: map[string]map[string][]float64{}}
-	err = measure(ctx, chosen, o.runs, now)
-	fmt.Println(now.Markdown())
-	if err != nil || !o.save {
-		return err
+	now := faulttime.NewFigures()
+	for _, id := range chosen {
+		row := faulttime.NewFigures()
+		if err := measure(ctx, id, o.runs, row); err != nil {
+			return err
+		}
+		now.Merge(row)
+		if !o.save {
+			continue
+		}
+		if err := keep(path, page, row); err != nil {
+			return err
+		}
 	}
-	return keep(path, page, now)
+	fmt.Println(now.Markdown())
+	return nil
 }
 
 // keep puts new figures into the file at path, and the table of all of them into the page.
@@ -96,18 +105,12 @@ func keep(path, page string, now *faulttime.Figures) error {
 	return write(page, kept)
 }
 
-func measure(ctx context.Context, chosen []string, runs int, f *faulttime.Figures) error {
-	for _, id := range chosen {
-		row, _ := faulttime.Find(id)
-		err := row.Run(ctx, runs, func(values ...faulttime.Value) {
-			f.Add(row, values...)
-			fmt.Fprintln(os.Stderr, id, values)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+func measure(ctx context.Context, id string, runs int, f *faulttime.Figures) error {
+	row, _ := faulttime.Find(id)
+	return row.Run(ctx, runs, func(values ...faulttime.Value) {
+		f.Add(row, values...)
+		fmt.Fprintln(os.Stderr, id, values)
+	})
 }
 
 // write puts the table into the page.
