@@ -76,3 +76,20 @@ func missing(t testing.TB, format string, args ...any) {
 	}
 	t.Skipf(format, args...)
 }
+
+// Modules demands packages from npm that a package.json in folder names.
+func Modules(t testing.TB, folder string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(folder, "node_modules", name, "package.json")); err != nil {
+			missing(t, "%s is not installed (npm ci --prefix services/e2e/%s)", name, filepath.Base(absolute(folder)))
+		}
+	}
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
