@@ -40,7 +40,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 		}
 	}
 	n, err := strconv.ParseUint(number, 10, 63)
-	if errors.Is(err, strconv.ErrRange) || err == nil && n > uint64(math.MaxInt64/unit) {
+	if errors.Is(err, strconv.ErrRange) || err == nil && n > uint64(math.MaxInt64/unit) { // #nosec G115 -- a unit is positive
 		return errors.New("the size is too large")
 	}
 	if err != nil {

@@ -56,8 +56,8 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, q *q
 
 // newSession makes a session without a transport.
 func (s *Server) newSession(eio int, r *http.Request) *Session {
-	session := &Session{srv: s, eio: uint8(eio), sid: s.cfg.NewID()}
-	session.id = session.sid // protocol 3: clients take the sid for their id
+	session := &Session{srv: s, eio: uint8(eio), sid: s.cfg.NewID()} // #nosec G115 -- 3 or 4
+	session.id = session.sid                                         // protocol 3: clients take the sid for their id
 	if eio == eio4 {
 		session.id = s.cfg.NewID()
 	}

@@ -31,11 +31,11 @@ func Begin(n int) []byte { return append(make([]byte, 0, FrameHeadroom+n), headr
 // Seal turns a buffer of FrameHeadroom unused bytes followed by a payload into a Frame, in place.
 func Seal(op int, buf []byte) Frame {
 	n := len(buf) - FrameHeadroom
-	first := byte(op) | 0x80 // FIN // #nosec G115 -- an operation code has four bits
+	first := byte(op) | 0x80 // #nosec G115 -- FIN, and an operation code, which has four bits
 	switch {
 	case n < 126:
 		buf = buf[FrameHeadroom-2:]
-		buf[1] = byte(n)
+		buf[1] = byte(n) // #nosec G115 -- less than 126
 	case n < 1<<16:
 		buf = buf[FrameHeadroom-4:]
 		buf[1] = 126

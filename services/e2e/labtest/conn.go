@@ -151,7 +151,7 @@ func (c *Conn) writeFrame(first, last bool, data string) error {
 	case n < 126:
 		head = append(head, 0x80|byte(n))
 	case n < 1<<16:
-		head = append(head, 0x80|126, byte(n>>8), byte(n))
+		head = append(head, 0x80|126, byte(n>>8), byte(n)) //nolint:gosec // G115: its lower half
 	default:
 		return errors.New("a fragment is too long for this test")
 	}

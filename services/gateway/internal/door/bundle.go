@@ -45,7 +45,7 @@ func unbundle(data []byte) (text []byte, attachments [][]byte, ok bool) {
 	rest := bytes.Clone(data[1:])
 	for first := true; len(rest) > 0; first = false {
 		n, width := binary.Uvarint(rest)
-		if width <= 0 || n > uint64(len(rest)-width) {
+		if width <= 0 || n > uint64(len(rest)-width) { // #nosec G115 -- width bytes were read
 			return []byte("null"), nil, true // no door makes such a bundle
 		}
 		part := rest[width : width+int(n)] // #nosec G115 -- at most len(rest)
