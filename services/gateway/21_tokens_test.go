@@ -20,6 +20,7 @@ import (
 	"signalling/pkg/natsbus/natstest"
 	conf "signalling/pkg/settings"
 	"signalling/pkg/token"
+	"signalling/services/gateway"
 )
 
 const authSecret = "the secret of these tests, which has 32 bytes and more"
@@ -300,16 +301,19 @@ func TestAGatewayIsNotOpenByAccident(t *testing.T) {
 	}
 }
 
-func TestTheSecretLeavesTheEnvironment(t *testing.T) {
+// What the process starts, or dumps, does not have the secrets in its environment.
+func TestSecretsLeaveTheEnvironment(t *testing.T) {
 	t.Setenv("GATEWAY_AUTH_SECRET", authSecret)
-	var cfg struct {
-		Secret string `env:"GATEWAY_AUTH_SECRET,unset" secret:"true"`
+	t.Setenv("GATEWAY_TURN_SECRET", turnSecret)
+	t.Setenv("GATEWAY_ICE_SERVERS", iceServers)
+	var cfg gateway.Config
+	if err := conf.Parse(&cfg, conf.Options{}); err != nil || cfg.Auth.Secret != authSecret || cfg.ICE.Secret != turnSecret {
+		t.Fatalf("%q, %q, %v", cfg.Auth.Secret, cfg.ICE.Secret, err)
 	}
-	if err := conf.Parse(&cfg, conf.Options{}); err != nil || cfg.Secret != authSecret {
-		t.Fatalf("%q, %v", cfg.Secret, err)
-	}
-	if _, there := os.LookupEnv("GATEWAY_AUTH_SECRET"); there {
-		t.Error("it is still there")
+	for _, name := range []string{"GATEWAY_AUTH_SECRET", "GATEWAY_TURN_SECRET"} {
+		if _, there := os.LookupEnv(name); there {
+			t.Errorf("%s is still there", name)
+		}
 	}
 }
 

@@ -331,6 +331,23 @@ func TestThePROXYProtocol(t *testing.T) {
 	}
 }
 
+// Who is no trusted proxy and sends a PROXY header all the same sends no HTTP.
+func TestThePROXYProtocolOfOthers(t *testing.T) {
+	g := limited(t, natstest.RunTCP(t), "GATEWAY_PROXY_PROTOCOL", "true", "GATEWAY_TRUSTED_PROXIES", "203.0.113.1")
+	nc, err := net.Dial("tcp", g.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(patience))
+	_, _ = io.WriteString(nc, "PROXY TCP4 203.0.113.7 127.0.0.1 1 2\r\nGET /ws HTTP/1.1\r\nHost: x\r\n\r\n")
+	line, err := bufio.NewReader(nc).ReadString('\n')
+	if err != nil || line != "HTTP/1.1 400 Bad Request\r\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	g.connect() // others need no header
+}
+
 func TestPingsHaveARate(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {
 		polite, c := w.connect(), w.connect()

@@ -167,6 +167,9 @@ func TestHeaderInjection(t *testing.T) {
 			buf := make([]byte, 8192)
 			k, _ := nc.Read(buf)
 			head, _, _ := strings.Cut(string(buf[:k]), "\r\n\r\n")
+			if tooLong := len(more) > 16<<10; tooLong && head != "" && !strings.HasPrefix(head, "HTTP/1.1 431 ") {
+				t.Errorf("%d bytes of headers at %s are answered %q", len(more), path, head)
+			}
 			for line := range strings.SplitSeq(head, "\r\n") {
 				if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "set-cookie") {
 					t.Errorf("%.60q at %s became a header: %q", more, path, head)

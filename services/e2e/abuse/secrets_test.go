@@ -86,6 +86,12 @@ func TestNoSecretIsLogged(t *testing.T) {
 	}
 }
 
+const (
+	roomPassword = "the password of a room"
+	ownerKey     = "the key of an owner"
+	signalData   = "what nobody but the target may read"
+)
+
 // talk says secrets to a gateway in every way there is, and returns them.
 func talk(t *testing.T, url string) (secrets []string) {
 	t.Helper()
@@ -118,6 +124,19 @@ func talk(t *testing.T, url string) (secrets []string) {
 			}
 		}
 	}
+	for _, command := range []string{
+		`{"event":"room-create","room":"secrets","options":{"password":"` + roomPassword + `","ownerKey":"` + ownerKey + `"}}`,
+		`{"event":"room-join","room":"secrets","password":"` + roomPassword + `"}`,
+		`{"event":"room-join","room":"secrets","password":"wrong ` + roomPassword + `","ownerKey":"wrong ` + ownerKey + `"}`,
+		`{"event":"room-join","room":7,"password":"` + roomPassword + `"}`,
+		`{"event":"signal-send","room":"secrets","targetId":"x","data":"` + signalData + `"}`,
+	} {
+		raw := labtest.Open(t, url+"?token="+good, nil)
+		raw.Send(command)
+		raw.NextText()
+		raw.Close()
+	}
+	secrets = append(secrets, roomPassword, ownerKey, signalData)
 	c := labtest.DialURL(t, url, &client.Options{Token: good})
 	e, err := c.ICEServers(ctx)
 	if err != nil {

@@ -23,6 +23,6 @@ func TestARelayedCall(t *testing.T) {
 	chromium := need.Program(t, "chromium", "chromium")
 	s := turn.Start(t)
 	site := labtest.PrivateOneProcess(t,
-		"GATEWAY_ICE_SERVERS="+s.URL, "GATEWAY_TURN_SECRET="+turn.Secret, "GATEWAY_TURN_TTL=10s", "GATEWAY_LIMITS=true")
+		"GATEWAY_ICE_SERVERS="+s.URL, "GATEWAY_TURN_SECRET="+turn.Secret, "GATEWAY_TURN_TTL=16s", "GATEWAY_LIMITS=true")
 	runScript(t, site, 2*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "relay.test.mjs")
 }
