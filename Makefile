@@ -85,6 +85,13 @@ test: ## run all tests under the race detector
 test-deploy: ## test what is in deploy: alerts, dashboard, Helm chart
 	GOWORK=off go -C .ci/deploy test -mod=mod -count=1 ./...
 
+# One: make threats THREATS=origin
+THREATS ?= .
+
+.PHONY: threats
+threats: ## remove the controls of SECURITY.md one by one, in a copy, and see that tests notice; takes long
+	go test -count=1 -timeout 3h -v -run TestWithoutControls ./services/e2e/threats -remove '$(THREATS)'
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
