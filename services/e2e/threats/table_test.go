@@ -67,7 +67,7 @@ func tests() (all []string) {
 	for _, r := range removals {
 		for _, entry := range r.tests {
 			folder, names, _ := strings.Cut(entry, " ")
-			for _, name := range strings.FieldsSeq(names) {
+			for name := range strings.FieldsSeq(names) {
 				all = append(all, folder+" "+name)
 			}
 		}

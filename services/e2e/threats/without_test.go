@@ -56,7 +56,7 @@ func (r removal) try(t *testing.T, root, entry string) {
 	if strings.Contains(string(out), "[build failed]") || err != nil && ctx.Err() != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range strings.FieldsSeq(names) {
+	for name := range strings.FieldsSeq(names) {
 		if !strings.Contains(string(out), "--- FAIL: "+name+" ") && !strings.Contains(string(out), "panic: ") {
 			t.Errorf("%s does not notice that %q is gone from %s\n%s", name, r.old, r.file, out)
 		}
