@@ -11,8 +11,8 @@ func TestReconnectDelay(t *testing.T) {
 		0:             {25 * time.Millisecond, 75 * time.Millisecond},
 		1:             {25 * time.Millisecond, 75 * time.Millisecond},
 		2:             {50 * time.Millisecond, 150 * time.Millisecond},
-		4:             {200 * time.Millisecond, 600 * time.Millisecond},
-		5:             {MaxReconnectWait / 3, MaxReconnectWait},
+		3:             {100 * time.Millisecond, 300 * time.Millisecond},
+		4:             {MaxReconnectWait / 3, MaxReconnectWait},
 		100:           {MaxReconnectWait / 3, MaxReconnectWait},
 		math.MaxInt32: {MaxReconnectWait / 3, MaxReconnectWait},
 	} {

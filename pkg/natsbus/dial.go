@@ -17,7 +17,7 @@ const (
 
 	// MaxReconnectWait is the longest pause after every server of the list
 	// was tried in vain.
-	MaxReconnectWait = time.Second
+	MaxReconnectWait = 500 * time.Millisecond
 
 	// firstReconnectWait is the mean pause after the first round.
 	firstReconnectWait = 50 * time.Millisecond
