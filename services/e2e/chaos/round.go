@@ -142,6 +142,9 @@ func parted(all []linear.Op) (ops []linear.Op, revivals [][]linear.Op) {
 	return ops, slices.Collect(maps.Values(maybe))
 }
 
+// maxPairs is how many revivals are tried in pairs.
+const maxPairs = 10
+
 // decide looks for an explanation without any revival, and then with that of one or two owners: there are far more that
 // could have been than were, and to follow them all takes too long.
 func decide(ops []linear.Op, revivals [][]linear.Op) linear.Verdict {
@@ -149,7 +152,7 @@ func decide(ops []linear.Op, revivals [][]linear.Op) linear.Verdict {
 	for i := 0; i < len(revivals) && verdict == linear.Impossible; i++ {
 		verdict = linear.Check(slices.Concat(ops, revivals[i]))
 	}
-	for i := 0; i < len(revivals) && verdict == linear.Impossible; i++ {
+	for i := 0; i < min(len(revivals), maxPairs) && verdict == linear.Impossible; i++ {
 		for j := 0; j < i && verdict == linear.Impossible; j++ {
 			verdict = linear.Check(slices.Concat(ops, revivals[i], revivals[j]))
 		}
