@@ -2,5 +2,8 @@
 // truth under faults, so that it can be shown that the checks of the fault laboratory notice. The environment variable
 // CHAOS_BREAK says what: its comma-separated words are those of this package in lower case.
 //
-// Without the tag all are constants, so that the compiler leaves nothing of them.
+// Without the tag all are constants, so that the compiler leaves nothing of them. Each stands where one mechanism does its
+// work, and nowhere else: Fencing where an owner stops serving and where gateways tell owners apart by epochs, Announce where
+// gateways tell what they hold, Retry where a repetition gets its number. TestTheCheckerNotices of services/e2e/chaos uses
+// them.
 package chaosbreak

@@ -1,3 +1,3 @@
 // Package faults holds the server against CONTRACT.md section 4: what clients see when a process is stopped, killed, paused
-// or restarted. It has no code outside of its tests. How long things took is logged, not judged: package chaos measures it.
+// or restarted. It has no code outside of its tests. How long things took is logged, not judged: package faulttime measures it.
 package faults
