@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestHealthcheck(t *testing.T) {
@@ -57,5 +58,19 @@ func TestLogLevelChangesAtRunTime(t *testing.T) {
 	}
 	if !log.Enabled(context.Background(), slog.LevelDebug) {
 		t.Error("not enabled")
+	}
+}
+
+func TestDurationsInJSONAreSeconds(t *testing.T) {
+	var out bytes.Buffer
+	log := LogConfig{Format: LogJSON}.New(&out)
+	log.Info("x", "a", 1500*time.Millisecond, slog.Group("g", "b", time.Duration(0), "n", 7))
+	if s := out.String(); !strings.Contains(s, `"a":1.5,"g":{"b":0,"n":7}}`) {
+		t.Error(s)
+	}
+	out.Reset()
+	LogConfig{Format: LogText}.New(&out).Info("x", "a", 1500*time.Millisecond)
+	if s := out.String(); !strings.Contains(s, "a=1.5s") {
+		t.Error(s)
 	}
 }

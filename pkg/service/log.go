@@ -12,7 +12,7 @@ type LogConfig struct {
 	Level slog.Level `env:"LOG_LEVEL" envDefault:"info" desc:"least severe log level: debug, info, warn or error; PUT /log/level on the admin address changes it"`
 
 	// Format is the form of log lines.
-	Format LogFormat `env:"LOG_FORMAT" envDefault:"text" desc:"form of log lines: text or json"`
+	Format LogFormat `env:"LOG_FORMAT" envDefault:"text" desc:"form of log lines: text, or json, in which durations are in seconds"`
 }
 
 // New returns a logger that writes to w. The level of its handler, and of all handlers made from that, can be changed: each
@@ -22,9 +22,18 @@ func (c LogConfig) New(w io.Writer) *slog.Logger {
 	level.Set(c.Level)
 	opts := &slog.HandlerOptions{Level: level}
 	if c.Format == LogJSON {
+		opts.ReplaceAttr = seconds
 		return slog.New(handler{slog.NewJSONHandler(w, opts), level})
 	}
 	return slog.New(handler{slog.NewTextHandler(w, opts), level})
+}
+
+// seconds makes durations numbers of seconds, as in metrics: slog's JSON has them in nanoseconds, and a field does not tell its unit.
+func seconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // handler is a slog.Handler with a level that can be changed.

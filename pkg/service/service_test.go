@@ -143,6 +143,14 @@ func TestSettingsAreDescribed(t *testing.T) {
 	settingstest.Described(t, &LogConfig{}, settings.Options{})
 }
 
+func TestTheLinkersVersionCounts(t *testing.T) {
+	version = "v9"
+	t.Cleanup(func() { version = "" })
+	if v := Version(); v != "v9" {
+		t.Errorf("version %q", v)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	vcs := func(modified string) []debug.BuildSetting {
 		return []debug.BuildSetting{

@@ -2,9 +2,16 @@ package service
 
 import "runtime/debug"
 
-// Version tells what was built: the module's version where there is one, and
-// otherwise the commit, with a + if files were changed since.
+// version is set by the linker where a build does not know its commit: -ldflags "-X signalling/pkg/service.version=v1.2.3".
+var version string
+
+// Version tells what was built: what the linker was told, the module's version
+// where there is one, and otherwise the commit, with a + if files were changed
+// since.
 func Version() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
