@@ -340,7 +340,8 @@ func TestThePROXYProtocolOfOthers(t *testing.T) {
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(patience))
-	_, _ = io.WriteString(nc, "PROXY TCP4 203.0.113.7 127.0.0.1 1 2\r\nGET /ws HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, _ = io.WriteString(nc, "PROXY TCP4 203.0.113.7 127.0.0.1 1 2\r\nGET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
 	line, err := bufio.NewReader(nc).ReadString('\n')
 	if err != nil || line != "HTTP/1.1 400 Bad Request\r\n" {
 		t.Errorf("%q, %v", line, err)
