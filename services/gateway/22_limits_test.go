@@ -369,6 +369,7 @@ func TestPingsHaveARate(t *testing.T) {
 				}
 			}
 		})
+		_ = ws.SetReadDeadline(time.Now().Add(patience))
 		for err == nil {
 			_, _, err = ws.ReadMessage()
 		}
@@ -441,6 +442,7 @@ func TestLimitsOfTheSocketIODoor(t *testing.T) {
 				t.Error(got)
 			}
 		}
+		_ = ws.SetReadDeadline(time.Now().Add(patience))
 		for err == nil {
 			_, _, err = ws.ReadMessage()
 		}
