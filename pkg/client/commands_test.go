@@ -63,6 +63,49 @@ func TestCommands(t *testing.T) {
 			&client.ICEServers{ICEServers: json.RawMessage(`[{"urls":["stun:x"]}]`), ExpiresIn: 7}, nil,
 		},
 		{
+			"room-create with options", `{"event":"room-create","id":1,"room":"a b","options":{"onOwnerLost":"transfer","capacity":3}}`,
+			`{"event":"room-created","id":1,"room":"a b"}`,
+			func(ctx context.Context, c *client.Client) (any, error) {
+				return nil, c.CreateWith(ctx, "a b", &client.RoomOptions{OnOwnerLost: client.TransferRoom, Capacity: 3})
+			}, nil, nil,
+		},
+		{
+			"room-join with a key", `{"event":"room-join","id":1,"room":"a b","ownerKey":"k"}`,
+			`{"event":"room-joined","id":1,"room":"a b","ownerId":"o","clients":[],"options":{"onOwnerLost":"grace","locked":true,"password":true}}`,
+			func(ctx context.Context, c *client.Client) (any, error) {
+				return c.JoinWith(ctx, "a b", client.Entry{OwnerKey: "k"})
+			},
+			&client.RoomJoined{Room: "a b", OwnerID: "o", Clients: []string{}, Options: &client.RoomState{
+				OnOwnerLost: client.AwaitOwner, Locked: true, Password: true,
+			}}, nil,
+		},
+		{
+			"room-join with a wrong password", `{"event":"room-join","id":1,"room":"a b","password":"p"}`,
+			`{"event":"error","id":1,"message":"later","code":"unavailable"}`,
+			func(ctx context.Context, c *client.Client) (any, error) {
+				return c.JoinWith(ctx, "a b", client.Entry{Password: "p"})
+			}, (*client.RoomJoined)(nil), unavailable,
+		},
+		{
+			"room-update", `{"event":"room-update","id":1,"room":"a b","options":{"capacity":null,"locked":true}}`,
+			`{"event":"room-updated","id":1,"room":"a b","options":{"onOwnerLost":"close","locked":true,"password":false}}`,
+			func(ctx context.Context, c *client.Client) (any, error) {
+				locked := true
+				return c.Update(ctx, "a b", client.RoomOptions{Locked: &locked, Capacity: client.NoLimit})
+			}, &client.RoomState{OnOwnerLost: client.CloseRoom, Locked: true}, nil,
+		},
+		{
+			"room-kick", `{"event":"room-kick","id":1,"room":"a b","targetId":"t"}`,
+			`{"event":"client-kicked","id":1,"room":"a b","clientId":"t"}`,
+			func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Kick(ctx, "a b", "t") }, nil, nil,
+		},
+		{
+			"room-kick of nobody", `{"event":"room-kick","id":1,"room":"a b","targetId":"t"}`,
+			`{"event":"target-not-found","id":1,"room":"a b","targetId":"t"}`,
+			func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Kick(ctx, "a b", "t") },
+			nil, client.ErrTargetNotFound,
+		},
+		{
 			"error", `{"event":"room-join","id":1,"room":"a b"}`,
 			`{"event":"error","id":1,"message":"later","code":"unavailable"}`, join, (*client.RoomJoined)(nil), unavailable,
 		},
