@@ -14,6 +14,9 @@
 // program knows what to do about that. [CloseError] says whether the server wants it to come back. Do so after a pause with
 // jitter.
 //
+// Rooms can have options, such as a password, or what becomes of them without their owner: [Client.CreateWith],
+// [Client.JoinWith], [Client.Update], [Client.Kick].
+//
 // The contract in full is in CONTRACT and PROTOCOL of the server's documents; its Go types are in signalling/api/client,
 // and those that this package's users need have their names here too.
 package client
