@@ -370,6 +370,41 @@ func TestOwnersOutliveAnOutageOfJetStream(t *testing.T) {
 	})
 }
 
+// A node of NATS goes that led the bucket's stream and had all instances for clients: each asks the others when it is back,
+// the first ones before the others can hear.
+func TestOwnersThatWereAllCutOffConfirmEachOther(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		for range 2 {
+			c.start()
+		}
+		c.complete(2)
+		a := c.gateway()
+		a.populate(60)
+		c.run(2 * time.Second)
+		before := c.epochs
+		enable := c.disableJetStream()
+		for _, i := range c.instances {
+			i.cut(true)
+		}
+		c.run(300 * time.Millisecond)
+		c.instances[0].cut(false)
+		c.run(700 * time.Millisecond) // it is back, and has asked
+		c.instances[1].cut(false)
+		took := c.served()
+		if t.Logf("served again after %v", took); took > 1500*time.Millisecond {
+			t.Errorf("served again after %v", took)
+		}
+		a.checkAll()
+		enable()
+		c.run(10 * time.Second)
+		c.served()
+		if c.epochs != before {
+			t.Error("owners have changed")
+		}
+	})
+}
+
 // An owner that was replaced while it was cut off must not be confirmed.
 func TestAReplacedOwnerIsNotConfirmed(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {

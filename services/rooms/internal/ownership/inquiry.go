@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"slices"
 	"time"
 
 	"signalling/api/bus"
@@ -13,7 +14,8 @@ import (
 // all, the claimant's epoch is higher, and gateways do not listen to ours.
 type inquiry struct {
 	number uint64
-	asked  time.Time
+	// asked is when the question was put first, repeated when last.
+	asked, repeated time.Time
 	// silent are those who have not answered.
 	silent map[string]struct{}
 	// highest are the highest epochs that the others know, or are about to claim.
@@ -26,7 +28,7 @@ const inquiryTime = 100 * time.Millisecond
 
 // ask starts an inquiry, which ends the one before.
 func (k *KV) ask() {
-	k.inquiry = inquiry{number: k.inquiry.number + 1, asked: k.now, silent: map[string]struct{}{}}
+	k.inquiry = inquiry{number: k.inquiry.number + 1, asked: k.now, repeated: k.now, silent: map[string]struct{}{}}
 	for id, p := range k.peers {
 		if !p.dead && !p.leaving {
 			k.inquiry.silent[id] = struct{}{}
@@ -58,10 +60,18 @@ func (k *KV) answered(m *peerMessage) {
 	}
 }
 
+// askAgainInterval is how long the others may take before the question is repeated: they may have been cut off too, and not
+// have been there to hear it.
+const askAgainInterval = 300 * time.Millisecond
+
 // conclude ends the inquiry if everybody has answered.
 func (k *KV) conclude() {
 	q := &k.inquiry
-	if q.done || q.asked.Before(k.asOf) || len(q.silent) > 0 || k.now.Sub(q.asked) < inquiryTime {
+	switch {
+	case q.done || q.asked.Before(k.asOf) || k.now.Sub(q.asked) < inquiryTime:
+		return
+	case len(q.silent) > 0:
+		k.askAgain()
 		return
 	}
 	q.done = true
@@ -71,5 +81,15 @@ func (k *KV) conclude() {
 			continue
 		}
 		k.grant(Grant{Partition: s.partition, Epoch: s.epoch, Until: s.until, Asked: q.asked})
+	}
+}
+
+// askAgain repeats the question while it matters.
+func (k *KV) askAgain() {
+	q := &k.inquiry
+	doubt := func(s slot) bool { return s.epoch != 0 && s.doubt }
+	if k.now.Sub(q.repeated) >= askAgainInterval && slices.ContainsFunc(k.slots[:], doubt) {
+		q.repeated = k.now
+		k.tell(peerMessage{Kind: who, Number: q.number})
 	}
 }
