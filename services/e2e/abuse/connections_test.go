@@ -130,10 +130,11 @@ func TestPingFlood(t *testing.T) {
 			for err == nil {
 				_, _, err = c.ReadMessage()
 			}
+			_ = c.Close()
 			if !websocket.IsCloseError(err, 4004) {
 				t.Errorf("it ended with %v", err)
+				return
 			}
-			_ = c.Close()
 		}
 	})
 	v.holds(32, 5+slack, 5+slack)

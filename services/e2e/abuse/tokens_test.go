@@ -1,6 +1,7 @@
 package abuse
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -45,11 +46,13 @@ func TestReplayedAndSwappedTokens(t *testing.T) {
 	refused(overheard, client.Forbidden) // alice's
 	refused(sign(t, token.Order{Subject: "mallory", Audience: []string{"mail"}}), client.Unauthorized)
 	for _, c := range []*client.Client{alice, replayed} {
+		over := context.AfterFunc(ctx, func() { _ = c.Close() })
 		for range c.Events() {
 		}
+		over()
 		var closed *client.CloseError
 		if !errors.As(c.Err(), &closed) || closed.Code != client.CloseTokenExpired {
-			t.Errorf("ended with %v", c.Err())
+			t.Fatalf("ended with %v", c.Err())
 		}
 	}
 	refused(overheard, client.Unauthorized)
