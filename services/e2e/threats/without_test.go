@@ -47,21 +47,28 @@ func (r removal) try(t *testing.T, root, entry string) {
 	write(t, path, strings.Replace(with, r.old, r.new, 1))
 	defer write(t, path, with)
 	folder, names, _ := strings.Cut(entry, " ")
+	for name := range strings.FieldsSeq(names) {
+		out := run(t, root, folder, name)
+		failed := strings.Contains(out, "--- FAIL: "+name+" ")
+		crashed := strings.Contains(out, "\npanic: ") && !strings.Contains(out, "panic: test timed out")
+		if !failed && !crashed {
+			t.Errorf("%s does not notice that %q is gone from %s\n%s", name, r.old, r.file, out)
+		}
+	}
+}
+
+// run runs a test until something in it fails, and returns what it says.
+func run(t *testing.T, root, folder, name string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	test := exec.CommandContext(ctx, "go", "test", "-vet=off", "-count=1", "-timeout=4m",
-		"-run", "^("+strings.Join(strings.Fields(names), "|")+")$", "-v", "./"+folder)
+	test := exec.CommandContext(ctx, "go", "test", "-vet=off", "-count=1", "-timeout=4m", "-failfast", "-v", "-run", "^"+name+"$", "./"+folder)
 	test.Dir = root
 	out, err := test.CombinedOutput()
 	if strings.Contains(string(out), "[build failed]") || err != nil && ctx.Err() != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	crashed := strings.Contains(string(out), "\npanic: ") && !strings.Contains(string(out), "panic: test timed out")
-	for name := range strings.FieldsSeq(names) {
-		if !crashed && !strings.Contains(string(out), "--- FAIL: "+name+" ") {
-			t.Errorf("%s does not notice that %q is gone from %s\n%s", name, r.old, r.file, out)
-		}
-	}
+	return string(out)
 }
 
 func write(t *testing.T, path, text string) {
