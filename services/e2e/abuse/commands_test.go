@@ -16,7 +16,7 @@ import (
 // A client that creates room after room is refused, and closed when it goes on.
 func TestRoomFloodMeetsTheRate(t *testing.T) {
 	t.Parallel()
-	v := attack(t)
+	v := attack(t, "GATEWAY_QUEUE_FRAMES=8192") // more than it is answered, should it read slowly
 	v.during(func() {
 		c := labtest.Open(t, v.URLOf(0), nil)
 		for i := range 100_000 {
@@ -42,8 +42,10 @@ func TestRoomFloodMeetsTheNumber(t *testing.T) {
 	v.during(func() {
 		c := labtest.Open(t, v.URLOf(0), nil)
 		var sender sync.WaitGroup
+		window := make(chan struct{}, 500) // less than may wait to be read
 		sender.Go(func() {
 			for i := range n {
+				window <- struct{}{}
 				if err := c.TrySend(websocket.TextMessage, create(i)); err != nil {
 					t.Error(err)
 					return
@@ -57,6 +59,7 @@ func TestRoomFloodMeetsTheNumber(t *testing.T) {
 			} else if strings.Contains(frame, `"code":"rate-limited"`) {
 				refused++
 			}
+			<-window
 		}
 		sender.Wait()
 		if created != 256 || refused != n-256 {

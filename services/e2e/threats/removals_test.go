@@ -7,6 +7,17 @@ type removal struct {
 	tests          []string
 }
 
+// routesTLS is what makes the nodes of a cluster speak TLS to each other.
+const routesTLS = `  tls {
+    cert_file: $NATS_TLS_CERT
+    key_file: $NATS_TLS_KEY
+    ca_file: $NATS_TLS_CA
+    verify: true
+    min_version: "1.3"
+    timeout: 5
+  }
+`
+
 const (
 	unit     = "services/gateway "
 	abuse    = "services/e2e/abuse "
@@ -123,5 +134,5 @@ var removals = []removal{
 	// The bus.
 	{"deploy/nats/account.conf", "# commands, to the owner of", "\n\"sig.ev.*\" # to the owner of", []string{nats + "TestPermissions"}},
 	{"deploy/nats/common.conf", "include account.conf", "include account.conf\nno_auth_user: $gateway_NKEY", []string{nats + "TestClosed"}},
-	{"deploy/nats/cluster.conf", "    verify: true\n", "", []string{nats + "TestRoutesClosed"}},
+	{"deploy/nats/cluster.conf", routesTLS, "", []string{nats + "TestRoutesClosed"}},
 }
