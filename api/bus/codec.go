@@ -261,7 +261,7 @@ func (c *codec) strs(name string, v *[]string) {
 		})
 }
 
-// roster writes members as arrays: [client, gateway, since, seq].
+// roster writes members as arrays: [client, gateway, since, seq], and inc if it is not 0.
 func (c *codec) roster(name string, v *[]Member) { list(c, name, v, appendMember, readMember) }
 
 func appendMember(dst []byte, m *Member) []byte {
@@ -269,6 +269,9 @@ func appendMember(dst []byte, m *Member) []byte {
 	dst = jsonscan.AppendString(append(dst, ','), m.Gateway)
 	dst = strconv.AppendUint(append(dst, ','), m.Since, 10)
 	dst = strconv.AppendUint(append(dst, ','), m.Seq, 10)
+	if m.Inc != 0 {
+		dst = strconv.AppendUint(append(dst, ','), m.Inc, 10)
+	}
 	return append(dst, ']')
 }
 
@@ -283,6 +286,8 @@ func readMember(value []byte, m *Member) error {
 			m.Since, err = jsonscan.Uint(element)
 		case 3:
 			m.Seq, err = jsonscan.Uint(element)
+		case 4:
+			m.Inc, err = jsonscan.Uint(element)
 		}
 		return err
 	})

@@ -9,6 +9,10 @@ func (m *Command) fields(c *codec) {
 	c.required("op", (*string)(&m.Op))
 	c.required("gw", &m.Gateway)
 	c.uint("seq", &m.Seq)
+	if m.Op == Find {
+		c.strs("clients", &m.Clients)
+		return
+	}
 	c.required("room", &m.Room)
 	c.required("client", &m.Client)
 	c.uint("have", &m.Have)
@@ -18,6 +22,11 @@ func (m *Command) fields(c *codec) {
 	c.str("pw", &m.Password)
 	c.str("key", &m.OwnerKey)
 	nested(c, "set", &m.Settings)
+	if m.Op == Move {
+		c.uint("inc", &m.Inc)
+		c.required("from", &m.From)
+		c.flag("dead", &m.Dead)
+	}
 }
 
 func (m *Answer) fields(c *codec) {
@@ -25,6 +34,14 @@ func (m *Answer) fields(c *codec) {
 	m.Roster.fields(c)
 	c.str("code", &m.Code)
 	c.str("message", &m.Message)
+	list(c, "found", &m.Found, appendMessage[*Found], decodeMessage[*Found])
+}
+
+func (m *Found) fields(c *codec) {
+	c.required("client", &m.Client)
+	c.required("room", &m.Room)
+	c.str("gw", &m.Gateway)
+	c.uint("inc", &m.Inc)
 }
 
 func (r *Roster) fields(c *codec) {
@@ -44,12 +61,17 @@ func (m *Event) fields(c *codec) {
 	c.uint("seq", &m.Seq)
 	c.str("owner", &m.Owner)
 	nested(c, "policy", &m.Policy)
+	if m.Kind == Moved {
+		c.uint("inc", &m.Inc)
+		c.flag("dead", &m.Dead)
+	}
 }
 
 func (m *Heartbeat) fields(c *codec) {
 	c.required("gw", &m.Gateway)
 	c.uint("protocol", &m.Protocol)
 	c.flag("leaving", &m.Leaving)
+	c.uint("window", &m.Window)
 }
 
 func (m *Announce) fields(c *codec) {

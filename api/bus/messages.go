@@ -24,6 +24,9 @@ type Member struct {
 	Since uint64
 	// Seq is the number of the command that made it a member, in its gateway's count.
 	Seq uint64
+	// Inc counts how often the client's session was resumed: of two gateways that hold the client the one with the higher
+	// Inc is right.
+	Inc uint64
 }
 
 // Roster is a room as its owner sees it at Stamp.
@@ -82,6 +85,10 @@ const (
 	// Kick and Update are the room's owner's.
 	Kick   Op = "kick"
 	Update Op = "update"
+	// Move: the client is at Gateway now, because its session was resumed there. It remains a member all the while.
+	Move Op = "move"
+	// Find asks in which rooms of the partition Clients are. Room and Client are not set.
+	Find Op = "find"
 )
 
 // Command is a request of a gateway to the owner of the room's partition, on CommandSubject, answered by an Answer on
@@ -106,6 +113,13 @@ type Command struct {
 	Password, OwnerKey string
 	// Settings are those of a Create, nil for a plain room, and of an Update.
 	Settings *Settings
+	// Inc and From belong to Move: the client's Inc from now on, and the gateway that it was at. Dead says that From is
+	// taken to be gone: it did not answer when it was asked to hand the session over.
+	Inc  uint64
+	From string
+	Dead bool
+	// Clients are those of Find.
+	Clients []string
 }
 
 // Result is how an owner answers a Command.
@@ -126,6 +140,8 @@ const (
 	// Retry: nothing has been done, because the owner is still learning its rooms or is no longer the owner. The gateway
 	// sends the command again after a moment.
 	Retry Result = "retry"
+	// Elsewhere answers a move: the client is not where the gateway took it from. Another gateway has its session.
+	Elsewhere Result = "elsewhere"
 	// Refused: nothing has been done; Code and Message are for the client.
 	Refused Result = "refused"
 )
@@ -136,6 +152,16 @@ type Answer struct {
 	Result Result
 	Roster
 	Code, Message string
+	// Found answers a Find.
+	Found []Found
+}
+
+// Found is one membership of a client.
+type Found struct {
+	Client, Room string
+	// Gateway is where the client is and Inc its count.
+	Gateway string
+	Inc     uint64
 }
 
 // Kind is what an Event tells.
@@ -154,6 +180,8 @@ const (
 	Updated Kind = "updated"
 	// Owned: Owner is the room's owner now.
 	Owned Kind = "owned"
+	// Moved: Client is a member as before, and at Gateway from now on. Clients are not told.
+	Moved Kind = "moved"
 )
 
 // Event is what the owner publishes on EventSubject of a room's token when the room has changed, before it answers the
@@ -171,6 +199,9 @@ type Event struct {
 	// Policy is the room's from now on, nil if it has not changed. It comes with Updated, and with the Left of a client that
 	// was kicked.
 	Policy *Policy
+	// Inc and Dead are as in the Command, for Moved.
+	Inc  uint64
+	Dead bool
 }
 
 // Heartbeat is published by every gateway each HeartbeatInterval. Its members stay in their rooms as long as it comes.
@@ -179,6 +210,9 @@ type Heartbeat struct {
 	Protocol uint64
 	// Leaving is the last one: the gateway stops, and all its members are gone.
 	Leaving bool
+	// Window is for how many milliseconds the gateway's members are kept once it is gone, because their sessions may be
+	// resumed elsewhere. 0 means that they are removed at once.
+	Window uint64
 }
 
 // Announce tells the owner of a partition, on AnnounceSubject, which members a gateway holds there. It is the one way to
@@ -297,3 +331,55 @@ type Refusal struct {
 	// SenderGone: the sender is not in the room any more. Otherwise it is the target that is not.
 	SenderGone bool
 }
+
+// Take asks a gateway, on TakeSubject, to hand a client's session over to another one, where the client is now. It is
+// answered by Taken on TakenSubject(Gateway, Seq). A repetition is answered as the first one.
+type Take struct {
+	// Gateway is the one that asks.
+	Gateway string
+	Seq     uint64
+	Client  string
+	// Inc is the count in the client's token. It is the session's present one, or nothing is handed over.
+	Inc uint64
+	// Received is the number of the last frame that the client has.
+	Received uint64
+	// Door is the door of the client. A session is resumed through the door through which it came.
+	Door string
+}
+
+// Refusals of a Take.
+const (
+	// TakeUnknown: there is no such session any more.
+	TakeUnknown = "unknown"
+	// TakeUsed: the token was used before.
+	TakeUsed = "used"
+	// TakeWrong: the token was not made for this door, or what the client says of what it has cannot be.
+	TakeWrong = "wrong"
+)
+
+// Taken hands a session over. The one who asks then moves the client in each room.
+type Taken struct {
+	Seq uint64
+	// Refused, if set, says why nothing is handed over.
+	Refused string
+	// Commands is how many commands of the client were received.
+	Commands uint64
+	// Sent is the number of the newest frame, Missed says that frames that the client does not have were dropped.
+	Sent   uint64
+	Missed bool
+	Rooms  []TakenRoom
+	// Frames are what the client does not have, the last one with the number Sent. They are not part of the JSON.
+	Frames []Frame
+}
+
+// TakenRoom is a room of a session that is handed over.
+type TakenRoom struct {
+	Room string
+	// Known says that Born and Clients are what the client was told.
+	Known   bool
+	Born    Stamp
+	Clients []string
+}
+
+// Frame is one event as a door has encoded it: its text, and the attachments of a binary Socket.IO event.
+type Frame [][]byte

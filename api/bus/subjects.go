@@ -118,7 +118,16 @@ func PingSubject(gateway string) string { return gatewayPrefix + gateway + ".pin
 // ResyncOneSubject carries Resync to one gateway.
 func ResyncOneSubject(gateway string) string { return gatewayPrefix + gateway + ".resync" }
 
-// GatewaySubject takes a subject apart that is addressed to a gateway: kind is "ans", "sig", "ack", "ping" or "resync", rest what follows it.
+// TakeSubject is where a gateway takes Take messages from its peers.
+func TakeSubject(gateway string) string { return gatewayPrefix + gateway + ".take" }
+
+// TakenSubject is where the answer to a gateway's Take number seq arrives: a Taken, or the server's "no responders".
+func TakenSubject(gateway string, seq uint64) string {
+	return gatewayPrefix + gateway + ".taken." + strconv.FormatUint(seq, 36)
+}
+
+// GatewaySubject takes a subject apart that is addressed to a gateway: kind is "ans", "sig", "ack", "ping", "resync", "take"
+// or "taken", rest what follows it.
 func GatewaySubject(subject string) (kind, rest string) {
 	s := strings.TrimPrefix(subject, gatewayPrefix)
 	_, s, _ = strings.Cut(s, ".")

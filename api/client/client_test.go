@@ -15,11 +15,24 @@ var events = []struct {
 	e             Event
 	object, array string
 }{
-	{&Welcome{"c", 1, 262144, nil}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":262144}`, `["welcome","c",1,262144]`},
+	{&Welcome{ClientID: "c", Protocol: 1, MaxMessageBytes: 262144}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":262144}`, `["welcome","c",1,262144]`},
 	{&RoomCreated{"r"}, `{"event":"room-created","room":"r"}`, `["room-created","r"]`},
 	{&RoomExists{"a\"\n👩"}, `{"event":"room-exists","room":"a\"\n👩"}`, `["room-exists","a\"\n👩"]`},
-	{&RoomJoined{"r", "o", []string{"a", "b"}, nil}, `{"event":"room-joined","room":"r","ownerId":"o","clients":["a","b"]}`, `["room-joined","r","o",["a","b"]]`},
-	{&RoomJoined{"r", "o", []string{}, nil}, `{"event":"room-joined","room":"r","ownerId":"o","clients":[]}`, `["room-joined","r","o",[]]`},
+	{&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"a", "b"}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":["a","b"]}`, `["room-joined","r","o",["a","b"]]`},
+	{&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}}, `{"event":"room-joined","room":"r","ownerId":"o","clients":[]}`, `["room-joined","r","o",[]]`},
+	{
+		&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}, Resumed: true},
+		`{"event":"room-joined","room":"r","ownerId":"o","clients":[],"resumed":true}`, `["room-joined","r","o",[],null,true]`,
+	},
+	{
+		&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}, Options: &RoomState{OnOwnerLost: CloseRoom, Locked: true}, Resumed: true},
+		`{"event":"room-joined","room":"r","ownerId":"o","clients":[],"options":{"onOwnerLost":"close","locked":true,"password":false},"resumed":true}`,
+		`["room-joined","r","o",[],{"onOwnerLost":"close","locked":true,"password":false},true]`,
+	},
+	{&Welcome{ClientID: "c", Protocol: 1, MaxMessageBytes: 2, Resume: "t", ResumeWindow: 9}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"resume":"t","resumeWindow":9}`, `["welcome","c",1,2,null,"t",9]`},
+	{&Welcome{ClientID: "c", Protocol: 1, MaxMessageBytes: 2, ResumeWindow: 9}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"resumeWindow":9}`, `["welcome","c",1,2,null,null,9]`},
+	{&Resumed{ClientID: "c", Received: 4, Seq: 5, Rooms: []string{}, Resume: "t", ResumeWindow: 9}, `{"event":"resumed","clientId":"c","received":4,"seq":5,"missed":false,"rooms":[],"resume":"t","resumeWindow":9}`, `["resumed","c",4,5,false,[],"t",9]`},
+	{&GoingAway{250}, `{"event":"going-away","retryAfter":250}`, `["going-away",250]`},
 	{&RoomNotExists{"r"}, `{"event":"room-not-exists","room":"r"}`, `["room-not-exists","r"]`},
 	{&RoomLeft{"r", true}, `{"event":"room-left","room":"r","kicked":true}`, `["room-left","r",true]`},
 	{&NotInRoom{"r"}, `{"event":"not-in-room","room":"r"}`, `["not-in-room","r"]`},
@@ -28,7 +41,7 @@ var events = []struct {
 	{&ClientJoined{"r", "c"}, `{"event":"client-joined","room":"r","clientId":"c"}`, `["client-joined","r","c"]`},
 	{&ClientLeft{"r", "c"}, `{"event":"client-left","room":"r","clientId":"c"}`, `["client-left","r","c"]`},
 	{
-		&RoomJoined{"r", "o", []string{}, &RoomState{OnOwnerLost: CloseRoom, Locked: true, Metadata: json.RawMessage(`{ "a":[1]}`)}},
+		&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}, Options: &RoomState{OnOwnerLost: CloseRoom, Locked: true, Metadata: json.RawMessage(`{ "a":[1]}`)}},
 		`{"event":"room-joined","room":"r","ownerId":"o","clients":[],"options":{"onOwnerLost":"close","locked":true,"password":false,"metadata":{ "a":[1]}}}`,
 		`["room-joined","r","o",[],{"onOwnerLost":"close","locked":true,"password":false,"metadata":{ "a":[1]}}]`,
 	},
@@ -39,7 +52,7 @@ var events = []struct {
 		`["room-updated","r",{"onOwnerLost":"transfer","capacity":3,"locked":false,"password":true}]`,
 	},
 	{&ClientKicked{"r", "c"}, `{"event":"client-kicked","room":"r","clientId":"c"}`, `["client-kicked","r","c"]`},
-	{&Welcome{"c", 1, 2, json.RawMessage(`[]`)}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"iceServers":[]}`, `["welcome","c",1,2,[]]`},
+	{&Welcome{ClientID: "c", Protocol: 1, MaxMessageBytes: 2, ICEServers: json.RawMessage(`[]`)}, `{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"iceServers":[]}`, `["welcome","c",1,2,[]]`},
 	{&ICEServers{json.RawMessage(`[{"urls":["stun:x"]}]`), 7}, `{"event":"ice-servers","iceServers":[{"urls":["stun:x"]}],"expiresIn":7}`, `["ice-servers",[{"urls":["stun:x"]}],7]`},
 	{&TokenExpiring{60000}, `{"event":"token-expiring","expiresIn":60000}`, `["token-expiring",60000]`},
 	{&TokenRefreshed{0}, `{"event":"token-refreshed","expiresIn":0}`, `["token-refreshed",0]`},

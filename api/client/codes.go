@@ -56,6 +56,8 @@ const (
 	CloseRateLimited CloseCode = 4004
 	// CloseIdle: the client sent no command for the time that it may be idle.
 	CloseIdle CloseCode = 4005
+	// CloseResumed: another connection has taken this one's session over.
+	CloseResumed CloseCode = 4010
 )
 
 // Close describes one close code.
@@ -81,6 +83,7 @@ var Closes = []Close{
 	{CloseTokenExpired, "token expired", true},
 	{CloseRateLimited, "rate limited", true},
 	{CloseIdle, "idle", false},
+	{CloseResumed, "session resumed elsewhere", false},
 }
 
 // Reason returns the text that goes with the code.

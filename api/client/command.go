@@ -20,6 +20,8 @@ const (
 	ICEServersGet
 	RoomUpdate
 	RoomKick
+	// Resume is of the native door only.
+	Resume
 )
 
 // Spec describes a command of the contract.
@@ -44,6 +46,7 @@ var Commands = []Spec{
 	{ICEServersGet, ICEServersName, nil, nil, []string{ICEServersName}},
 	{RoomUpdate, RoomUpdateName, []string{"room", "options"}, nil, []string{RoomUpdatedName, NotInRoomName}},
 	{RoomKick, RoomKickName, []string{"room", "targetId"}, nil, []string{ClientKickedName, NotInRoomName, TargetNotFoundName}},
+	{Resume, ResumeName, []string{"token", "received"}, nil, []string{ResumedName}},
 }
 
 // String returns the command's name on the wire.
@@ -65,17 +68,19 @@ type Command struct {
 	TargetID []byte
 	// Data is SignalSend's payload: valid JSON as the client wrote it, "null" where it wrote none.
 	Data []byte
-	// Token is TokenRefresh's, 1 to MaxTokenBytes.
+	// Token is TokenRefresh's or Resume's, 1 to MaxTokenBytes.
 	Token []byte
 	// Options are RoomCreate's, nil if it has none, and RoomUpdate's. They alias no frame.
 	Options *RoomOptions
 	// Password and OwnerKey are RoomJoin's, nil if it has none, 1 to MaxPasswordBytes.
 	Password, OwnerKey []byte
+	// Received is how many frames of the session Resume's client has, apart from welcomes and resumeds.
+	Received uint64
 }
 
 // arguments are the JSON texts of a command's arguments, nil for those that it does not have.
 type arguments struct {
-	name, room, target, data, options, password, ownerKey, token []byte
+	name, room, target, data, options, password, ownerKey, token, received []byte
 }
 
 var null = []byte("null")
@@ -113,6 +118,8 @@ func DecodeCommandObject(frame []byte, c *Command) error {
 			set(&a.ownerKey, value)
 		case "token":
 			set(&a.token, value)
+		case "received":
+			set(&a.received, value)
 		}
 		return nil
 	})
@@ -143,10 +150,14 @@ func DecodeCommandArray(args []byte, c *Command) (ok bool, err error) {
 		return false, bad("the event is not a JSON array that begins with its name")
 	}
 	// Which argument stands where depends on the command, and each has another type where others have other ones.
-	return true, c.decode(&arguments{
+	err = c.decode(&arguments{
 		name: values[0], room: values[1], target: values[2], data: values[3],
 		options: values[2], password: values[2], ownerKey: values[3], token: values[1],
 	})
+	if c.Op == Resume {
+		c.Op, err = 0, bad("unknown event")
+	}
+	return true, err
 }
 
 func (c *Command) decode(a *arguments) error {
@@ -163,6 +174,8 @@ func (c *Command) decode(a *arguments) error {
 	case TokenRefresh:
 		c.Token, err = argument("token", a.token, MaxTokenBytes)
 		return err
+	case Resume:
+		return c.decodeResume(a.token, a.received)
 	}
 	if c.Room, err = argument("room", a.room, MaxRoomBytes); err != nil {
 		return err
@@ -190,6 +203,20 @@ func (c *Command) decode(a *arguments) error {
 		}
 	}
 	return err
+}
+
+// decodeResume reads the arguments of Resume.
+func (c *Command) decodeResume(token, received []byte) (err error) {
+	if c.Token, err = argument("token", token, MaxTokenBytes); err != nil {
+		return err
+	}
+	if received == nil {
+		return bad("received is missing")
+	}
+	if c.Received, err = jsonscan.Uint(received); err != nil {
+		return bad("received is not a number")
+	}
+	return nil
 }
 
 func (c *Command) decodeOptions(text []byte) error {
@@ -227,6 +254,8 @@ func (c *Command) decodeOp(name []byte) error {
 		c.Op = TokenRefresh
 	case ICEServersName:
 		c.Op = ICEServersGet
+	case ResumeName:
+		c.Op = Resume
 	default:
 		return bad("unknown event")
 	}
@@ -288,6 +317,11 @@ func (c *Command) args(w *writer) []byte {
 	case TokenRefresh:
 		w.next("token")
 		return jsonscan.AppendString(w.dst, c.Token)
+	case Resume:
+		w.next("token")
+		w.dst = jsonscan.AppendString(w.dst, c.Token)
+		w.uint("received", &c.Received)
+		return w.dst
 	}
 	w.next("room")
 	w.dst = jsonscan.AppendString(w.dst, c.Room)

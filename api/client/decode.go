@@ -148,9 +148,21 @@ func (r *reader) uint(name string, v *uint64) {
 	})
 }
 
-func (r *reader) uintOpt(name string, v *uint64) {
+func (r *reader) optional(name string, v any) {
 	r.option(name, func(value []byte) (err error) {
-		*v, err = jsonscan.Uint(value)
+		if string(value) == "null" {
+			return nil
+		}
+		switch v := v.(type) {
+		case *string:
+			*v, err = jsonscan.String(value)
+		case *uint64:
+			*v, err = jsonscan.Uint(value)
+		case *bool:
+			*v = string(value) == "true"
+		case *[]byte:
+			*v = value
+		}
 		return err
 	})
 }
@@ -161,18 +173,10 @@ func (r *reader) raw(name string, v *[]byte) {
 		return nil
 	})
 }
-
-func (r *reader) rawOpt(name string, v *[]byte) {
-	r.option(name, func(value []byte) error {
-		*v = value
-		return nil
-	})
-}
-
 func (r *reader) options(name string, v **RoomState, optional bool) {
 	value := r.lookup(name)
 	switch {
-	case r.err != nil || (value == nil && optional):
+	case r.err != nil || (optional && (value == nil || string(value) == "null")):
 	case value == nil:
 		r.err = fmt.Errorf("%q is missing", name)
 	default:

@@ -13,10 +13,9 @@ type visitor interface {
 	boolean(name string, v *bool)
 	uint(name string, v *uint64)
 	raw(name string, v *[]byte)
-	// uintOpt and rawOpt are for a last field that is left out when it is empty.
-	uintOpt(name string, v *uint64)
-	rawOpt(name string, v *[]byte)
-	// options is the state of a room; a nil one may be absent if it is optional, which only the last field can be.
+	// optional is a *string, *uint64, *bool or raw *[]byte that is left out when it is zero. Such fields come last.
+	optional(name string, v any)
+	// options is the state of a room; a nil one may be absent if it is optional, as optional ones are.
 	options(name string, v **RoomState, optional bool)
 }
 
@@ -72,6 +71,45 @@ func AppendSignalArray(dst, room []byte, sender string, data []byte) []byte {
 type writer struct {
 	dst    []byte
 	object bool
+	// skipped are optional array elements that were left out: should another follow, they are null.
+	skipped int
+}
+
+func (w *writer) optional(name string, v any) {
+	switch v := v.(type) {
+	case *string:
+		if *v != "" {
+			w.fill()
+			w.str(name, v)
+			return
+		}
+	case *uint64:
+		if *v != 0 {
+			w.fill()
+			w.uint(name, v)
+			return
+		}
+	case *bool:
+		if *v {
+			w.fill()
+			w.boolean(name, v)
+			return
+		}
+	case *[]byte:
+		if len(*v) != 0 {
+			w.fill()
+			w.raw(name, v)
+			return
+		}
+	}
+	w.skipped++
+}
+
+// fill writes the optional elements that were left out before one that is not.
+func (w *writer) fill() {
+	for ; w.skipped > 0 && !w.object; w.skipped-- {
+		w.dst = append(w.dst, ",null"...)
+	}
 }
 
 func (w *writer) next(name string) {
@@ -110,18 +148,6 @@ func (w *writer) uint(name string, v *uint64) {
 	w.dst = strconv.AppendUint(w.dst, *v, 10)
 }
 
-func (w *writer) uintOpt(name string, v *uint64) {
-	if *v != 0 {
-		w.uint(name, v)
-	}
-}
-
-func (w *writer) rawOpt(name string, v *[]byte) {
-	if len(*v) != 0 {
-		w.raw(name, v)
-	}
-}
-
 func (w *writer) raw(name string, v *[]byte) {
 	w.next(name)
 	if len(*v) == 0 {
@@ -132,8 +158,11 @@ func (w *writer) raw(name string, v *[]byte) {
 }
 
 func (w *writer) options(name string, v **RoomState, _ bool) {
-	if *v != nil {
-		w.next(name)
-		w.dst = (*v).append(w.dst)
+	if *v == nil {
+		w.skipped++
+		return
 	}
+	w.fill()
+	w.next(name)
+	w.dst = (*v).append(w.dst)
 }

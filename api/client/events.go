@@ -13,6 +13,7 @@ const (
 	ICEServersName   = "ice-servers"
 	RoomUpdateName   = "room-update"
 	RoomKickName     = "room-kick"
+	ResumeName       = "resume"
 
 	WelcomeName        = "welcome"
 	RoomCreatedName    = "room-created"
@@ -31,6 +32,8 @@ const (
 	RoomUpdatedName    = "room-updated"
 	ClientKickedName   = "client-kicked"
 	ErrorName          = "error"
+	ResumedName        = "resumed"
+	GoingAwayName      = "going-away"
 )
 
 // Event is what the server sends: one of the types of this file, by pointer.
@@ -50,6 +53,35 @@ type Welcome struct {
 	// ICEServers is a JSON array of RTCIceServer (WebRTC 1.0 section 4.2.4); nil if the gateway has none. The ICEServers event
 	// brings new ones before their credentials end.
 	ICEServers json.RawMessage
+	// Resume is the token with which a new connection may take this session over, "" if the server offers none. It is a
+	// secret, good for one use.
+	Resume string
+	// ResumeWindow is for how many milliseconds the session is kept once its connection is lost; 0 without a token.
+	ResumeWindow uint64
+}
+
+// Resumed answers Resume: from here on the connection is that of an earlier session, with its id and its rooms.
+type Resumed struct {
+	ClientID string
+	// Received is how many of the session's commands have reached the server. The client sends those after it again. If
+	// Missed is set it may be 0, and then nobody knows.
+	Received uint64
+	// Seq is the number of the last frame that the client has or will never get: the next one has Seq+1.
+	Seq uint64
+	// Missed says that frames are lost. The client is in the rooms named in Rooms, and in no other; for each of them comes
+	// a RoomJoined that is marked as Resumed.
+	Missed bool
+	Rooms  []string
+	// Resume and ResumeWindow are as in Welcome; the token before is void.
+	Resume       string
+	ResumeWindow uint64
+}
+
+// GoingAway tells that the server is about to close this connection, because it stops. The client should connect again,
+// which will lead it to another server.
+type GoingAway struct {
+	// RetryAfter is for how many milliseconds the client should wait before it does.
+	RetryAfter uint64
 }
 
 // RoomCreated answers RoomCreate: the caller is the room's owner and first member.
@@ -63,7 +95,11 @@ type RoomExists struct{ Room string }
 type RoomJoined struct {
 	Room, OwnerID string
 	Clients       []string
-	Options       *RoomState
+	// Options is nil for a plain room.
+	Options *RoomState
+	// Resumed says that it answers nothing: it is the room as it is now, for a client whose session was resumed and that
+	// has missed what has changed.
+	Resumed bool
 }
 
 // RoomNotExists answers RoomJoin: there is no such room.
@@ -174,6 +210,10 @@ func NewEvent(name string) Event {
 		return new(ClientKicked)
 	case ErrorName:
 		return new(Error)
+	case ResumedName:
+		return new(Resumed)
+	case GoingAwayName:
+		return new(GoingAway)
 	}
 	return nil
 }
@@ -183,6 +223,7 @@ var EventNames = []string{
 	WelcomeName, RoomCreatedName, RoomExistsName, RoomJoinedName, RoomNotExistsName, RoomLeftName, NotInRoomName,
 	SignalReceiveName, TargetNotFoundName, ClientJoinedName, ClientLeftName, ICEServersName, TokenExpiringName,
 	TokenRefreshedName, OwnerChangedName, RoomUpdatedName, ClientKickedName, ErrorName,
+	ResumedName, GoingAwayName,
 }
 
 // The wire names of the events.
@@ -205,13 +246,29 @@ func (*OwnerChanged) Name() string   { return OwnerChangedName }
 func (*RoomUpdated) Name() string    { return RoomUpdatedName }
 func (*ClientKicked) Name() string   { return ClientKickedName }
 func (*Error) Name() string          { return ErrorName }
+func (*Resumed) Name() string        { return ResumedName }
+func (*GoingAway) Name() string      { return GoingAwayName }
 
 func (e *Welcome) fields(v visitor) {
 	v.str("clientId", &e.ClientID)
 	v.uint("protocol", &e.Protocol)
 	v.uint("maxMessageBytes", &e.MaxMessageBytes)
-	v.rawOpt("iceServers", (*[]byte)(&e.ICEServers))
+	v.optional("iceServers", (*[]byte)(&e.ICEServers))
+	v.optional("resume", &e.Resume)
+	v.optional("resumeWindow", &e.ResumeWindow)
 }
+
+func (e *Resumed) fields(v visitor) {
+	v.str("clientId", &e.ClientID)
+	v.uint("received", &e.Received)
+	v.uint("seq", &e.Seq)
+	v.boolean("missed", &e.Missed)
+	v.strs("rooms", &e.Rooms)
+	v.optional("resume", &e.Resume)
+	v.optional("resumeWindow", &e.ResumeWindow)
+}
+
+func (e *GoingAway) fields(v visitor) { v.uint("retryAfter", &e.RetryAfter) }
 
 func (e *RoomCreated) fields(v visitor)   { v.str("room", &e.Room) }
 func (e *RoomExists) fields(v visitor)    { v.str("room", &e.Room) }
@@ -223,6 +280,7 @@ func (e *RoomJoined) fields(v visitor) {
 	v.str("ownerId", &e.OwnerID)
 	v.strs("clients", &e.Clients)
 	v.options("options", &e.Options, true)
+	v.optional("resumed", &e.Resumed)
 }
 
 func (e *OwnerChanged) fields(v visitor) {
@@ -277,5 +335,5 @@ func (e *TokenRefreshed) fields(v visitor) { v.uint("expiresIn", &e.ExpiresIn) }
 func (e *Error) fields(v visitor) {
 	v.str("message", &e.Message)
 	v.str("code", (*string)(&e.Code))
-	v.uintOpt("retryAfter", &e.RetryAfter)
+	v.optional("retryAfter", &e.RetryAfter)
 }

@@ -73,13 +73,12 @@ func fieldsOf(e Event) []string {
 
 type names []string
 
-func (n *names) str(name string, _ *string)     { *n = append(*n, name) }
-func (n *names) strs(name string, _ *[]string)  { *n = append(*n, name) }
-func (n *names) boolean(name string, _ *bool)   { *n = append(*n, name) }
-func (n *names) uint(name string, _ *uint64)    { *n = append(*n, name) }
-func (n *names) raw(name string, _ *[]byte)     { *n = append(*n, name) }
-func (n *names) uintOpt(name string, _ *uint64) { *n = append(*n, name+"?") }
-func (n *names) rawOpt(name string, _ *[]byte)  { *n = append(*n, name+"?") }
+func (n *names) str(name string, _ *string)    { *n = append(*n, name) }
+func (n *names) strs(name string, _ *[]string) { *n = append(*n, name) }
+func (n *names) boolean(name string, _ *bool)  { *n = append(*n, name) }
+func (n *names) uint(name string, _ *uint64)   { *n = append(*n, name) }
+func (n *names) raw(name string, _ *[]byte)    { *n = append(*n, name) }
+func (n *names) optional(name string, _ any)   { *n = append(*n, name+"?") }
 
 func (n *names) options(name string, _ **RoomState, optional bool) {
 	if optional {

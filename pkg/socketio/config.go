@@ -137,6 +137,15 @@ type Pinger interface {
 	Ping(s *Session) bool
 }
 
+// Heartbeats may be implemented by a Handler that wants to know what a client of EIO 4 has received: it has all that was
+// queued before Pinged when Ponged follows.
+type Heartbeats interface {
+	// Pinged is called before a ping is queued.
+	Pinged(s *Session)
+	// Ponged is called when it was answered.
+	Ponged(s *Session)
+}
+
 // Idler may be implemented by a Handler that collects what events cause.
 type Idler interface {
 	// Idle is called when all that has arrived from the session is delivered, before more is waited for: the moment to

@@ -127,8 +127,11 @@ func (s *Session) connectPacket() *Packet {
 	if s.eio == eio3 {
 		return connectPacketV4
 	}
-	b := append(appendJSON([]byte(`40{"sid":`), s.id), '}')
-	return newText(string(b))
+	b := appendJSON([]byte(`40{"sid":`), s.id)
+	if s.pid != "" {
+		b = appendJSON(append(b, `,"pid":`...), s.pid)
+	}
+	return newText(string(append(b, '}')))
 }
 
 // connectPacketV4 is the server's CONNECT in Socket.IO protocol 4.

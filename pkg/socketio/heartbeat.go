@@ -40,6 +40,9 @@ func (s *Session) heartbeat() {
 	late := time.Since(s.srv.started) - s.due // the client's time has run since the ping was due
 	s.beat.Reset(s.srv.cfg.PingTimeout - late)
 	s.mu.Unlock()
+	if s.srv.beats != nil && s.state.Load() == stateConnected {
+		s.srv.beats.Pinged(s)
+	}
 	s.control(pingPacket)
 }
 
@@ -67,6 +70,9 @@ func (s *Session) receivePing(text []byte) error {
 func (s *Session) receivePong() error {
 	if s.eio == eio3 {
 		return fmt.Errorf("%w: heartbeat in the wrong direction", errMalformed)
+	}
+	if s.srv.beats != nil && s.state.Load() == stateConnected {
+		s.srv.beats.Ponged(s)
 	}
 	s.mu.Lock()
 	if s.pinged && !s.ended() {

@@ -24,6 +24,7 @@ type Server struct {
 	started time.Time // for times in less than a time.Time
 	idler   Idler     // handler, if it is one; else nil
 	pinger  Pinger    // likewise
+	beats   Heartbeats
 
 	// direct accepts WebSockets that begin a session, takeover those that take one over from polling.
 	direct, takeover *wsock.Upgrader
@@ -37,6 +38,7 @@ type Server struct {
 	mu       sync.RWMutex // guards the fields below
 	sessions map[string]*Session
 	closing  bool
+	refusing bool
 }
 
 // NewServer makes a server. It needs no start: it works when requests reach it.
@@ -45,6 +47,7 @@ func NewServer(c Config, h Handler) *Server {
 	s := &Server{cfg: c, handler: h, started: time.Now(), sessions: make(map[string]*Session)}
 	s.idler, _ = h.(Idler)
 	s.pinger, _ = h.(Pinger)
+	s.beats, _ = h.(Heartbeats)
 	o := wsock.Options{
 		ReadLimit:    c.ReadLimit,
 		QueueFrames:  c.QueueFrames,
@@ -68,6 +71,13 @@ func (s *Server) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.sessions)
+}
+
+// Refuse lets no new sessions in, as Shutdown does, and leaves the others alone.
+func (s *Server) Refuse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusing = true
 }
 
 // Shutdown refuses new sessions with status 503 and ends all others gracefully: what is queued is delivered, then the
@@ -124,7 +134,7 @@ func (s *Server) isClosing() bool {
 func (s *Server) add(session *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.closing || s.refusing {
 		return false
 	}
 	s.sessions[session.sid] = session

@@ -25,6 +25,7 @@ type Session struct {
 	srv  *Server
 	sid  string
 	id   string
+	pid  string // of the connection state recovery, "" without
 	data any
 
 	// recv is held while a packet of the client is handled: it keeps the handler's calls apart, whichever transport or
@@ -60,6 +61,16 @@ type opening struct {
 
 // ID is the public id: what the client sees as socket.id.
 func (s *Session) ID() string { return s.id }
+
+// SetID changes the public id: the client is one that was here before. It may be called during Handler.Connect only, for a
+// session of EIO 4.
+func (s *Session) SetID(id string) { s.id = id }
+
+// SetPID gives the client a private id, with which it asks for its state when it connects again ("connection state
+// recovery", clients from 4.6): it sends {"pid":…,"offset":…} in its auth object, where offset is the last argument of the
+// last event that it got, if that is a string. A client that gets the pid that it has sent takes its state for recovered.
+// It may be called during Handler.Connect only, for a session of EIO 4.
+func (s *Session) SetPID(pid string) { s.pid = pid }
 
 // EIO is the version of the Engine.IO protocol: 4 for clients 3.x and 4.x, 3 for clients 1.x and 2.x.
 func (s *Session) EIO() int { return int(s.eio) }
@@ -150,6 +161,19 @@ func (s *Session) Ack(id AckID, jsonArray []byte, attachments ...[]byte) error {
 // for the delivery.
 func (s *Session) Close(code int, reason string) {
 	s.end(ReasonServerClose, farewell{code: code, text: reason})
+}
+
+// Leave is Close for a client that should go elsewhere: what it has sent before it learns of the close is still delivered to
+// the handler, on a WebSocket. Handler.Disconnect follows when the transport has ended.
+func (s *Session) Leave(code int, reason string) {
+	s.mu.Lock()
+	conn := s.out.Load()
+	s.mu.Unlock()
+	if conn == nil {
+		s.Close(code, reason)
+		return
+	}
+	conn.Leave(code, reason)
 }
 
 // Abort is Close that drops what is queued: for clients that do not take what they are sent. After Close it cuts the

@@ -32,7 +32,8 @@ const (
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readChunk); return &b }}
 
 // ReadMessage returns the next message. One goroutine may call it. msg is valid until the next call; a text message is
-// UTF-8. While it waits it holds no buffer. Messages that arrive after Close are dropped. After an error the caller must
+// UTF-8. While it waits it holds no buffer. Messages that arrive after Close are dropped, those
+// after Leave are not. After an error the caller must
 // call Finish.
 //
 // The error is a *CloseError if either side closed the connection by the protocol, another one if the network failed.
@@ -165,7 +166,7 @@ func (c *Conn) linger() {
 func (c *Conn) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closing
+	return c.closing && !c.listening
 }
 
 // OnIdle sets a function that the reading goroutine calls when all that has arrived is read, before it waits for more:

@@ -84,8 +84,11 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 		}
 		return nil
 	})
-	ws.SetPongHandler(func(string) error {
+	ws.SetPongHandler(func(payload string) error {
 		c.hear()
+		if c.onPong != nil {
+			c.onPong(payload)
+		}
 		return nil
 	})
 	ws.SetCloseHandler(func(code int, _ string) error {

@@ -32,6 +32,7 @@ type Conn struct {
 	readBuf *[]byte // the reading goroutine's
 	onIdle  func()  // set before reading
 	onPing  func() bool
+	onPong  func(payload string)
 
 	mu      sync.Mutex // guards what follows; never held during a system call
 	queue   *batch     // frames that wait for the writer; nil if none
@@ -44,6 +45,7 @@ type Conn struct {
 	idle    chan struct{} // closed when writing ends; made by waitIdle
 
 	peerClosed bool // the peer's close frame has arrived
+	listening  bool // messages are still read while closing
 
 	closeTimer *time.Timer
 }
@@ -219,6 +221,13 @@ func (c *Conn) Ping() error { return c.Send(pingFrame) }
 
 var pingFrame = Seal(opPing, Begin(0))
 
+// PingWith sends a ping with a payload of at most 125 bytes, which the peer's pong repeats.
+func (c *Conn) PingWith(payload []byte) error { return c.control(opPing, payload) }
+
+// OnPong sets a function that the reading goroutine calls with each pong's payload. It must be set before the first
+// ReadMessage.
+func (c *Conn) OnPong(f func(payload string)) { c.onPong = f }
+
 // Close closes the connection with a code and a reason of at most 123 bytes (RFC 6455 section 5.5.1), after the frames
 // that are queued. It does not wait. The first Close or Abort counts, later ones do nothing.
 func (c *Conn) Close(code int, reason string) { c.shutCode(code, reason, true) }
@@ -226,6 +235,15 @@ func (c *Conn) Close(code int, reason string) { c.shutCode(code, reason, true) }
 // Abort is Close for a peer that does not keep up: what is queued is dropped, and the close frame reaches the peer only if
 // it takes the rest of the frame under way within CloseTimeout.
 func (c *Conn) Abort(code int, reason string) { c.shutCode(code, reason, false) }
+
+// Leave is Close for a peer that should go elsewhere: what it has sent before it learns of the close is still read, for at
+// most CloseTimeout.
+func (c *Conn) Leave(code int, reason string) {
+	c.mu.Lock()
+	c.listening = c.listening || !c.closing
+	c.mu.Unlock()
+	c.Close(code, reason)
+}
 
 func (c *Conn) shutCode(code int, reason string, polite bool) {
 	message := websocket.FormatCloseMessage(code, reason)

@@ -21,6 +21,7 @@ type Config struct {
 	Auth   AuthConfig
 	Limits LimitsConfig
 	ICE    ICEConfig
+	Resume ResumeConfig
 
 	Origins []string `env:"GATEWAY_ORIGINS" desc:"web origins that may connect beside the gateway's own host, comma-separated; * in a name stands for any part, * alone for all"`
 
@@ -38,6 +39,7 @@ type Config struct {
 	MaxPending     int           `env:"GATEWAY_MAX_PENDING" envDefault:"64" desc:"commands of a client that may wait for their answers before no more are read"`
 	CommandTimeout time.Duration `env:"GATEWAY_COMMAND_TIMEOUT" envDefault:"5s" desc:"how long a command may wait for the rooms service before it is answered with unavailable; less than GATEWAY_PING_TIMEOUT"`
 	DrainTimeout   time.Duration `env:"GATEWAY_DRAIN_TIMEOUT" envDefault:"10s" desc:"how long a stopping gateway waits for its clients to go"`
+	DrainSpread    time.Duration `env:"GATEWAY_DRAIN_SPREAD" envDefault:"2s" desc:"time over which a stopping gateway spreads the word to its clients, at most half of GATEWAY_DRAIN_TIMEOUT; 100 clients a second are told in any case"`
 }
 
 // Limits that are no settings, because nobody was seen to need others.
@@ -74,6 +76,13 @@ func (c *Config) Validate() error {
 	if c.CommandTimeout >= c.PingTimeout {
 		errs = append(errs, errors.New("GATEWAY_COMMAND_TIMEOUT must be less than GATEWAY_PING_TIMEOUT: "+
 			"a client with too many commands waiting is not read, and would be taken for dead"))
+	}
+	if c.DrainSpread < 0 {
+		errs = append(errs, errors.New("GATEWAY_DRAIN_SPREAD must not be negative"))
+	}
+	if c.Resume.Window > 0 && (c.Resume.Frames >= c.QueueFrames || 2*c.Resume.Size > c.QueueSize) {
+		errs = append(errs, errors.New("GATEWAY_RESUME_FRAMES must be less than GATEWAY_QUEUE_FRAMES, and "+
+			"GATEWAY_RESUME_SIZE at most half of GATEWAY_QUEUE_SIZE: what is kept is queued at once"))
 	}
 	if c.QueueSize < 2*c.MaxMessage {
 		errs = append(errs, errors.New("GATEWAY_QUEUE_SIZE must be at least twice GATEWAY_MAX_MESSAGE"))

@@ -128,6 +128,7 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending, MaxRooms: g.cfg.Limits.maxRooms(),
 		Metrics: hub.NewMetrics(g.metrics), Negotiations: g.cfg.NegotiationMetrics,
 		Limited: func() { g.doors.Limited(door.KindRooms) },
+		Resume: g.cfg.Resume.hub(),
 	}, nc, g.log)
 	if err == nil {
 		err = g.hub.Register(g.metrics)
@@ -230,13 +231,20 @@ func (g *Gateway) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)
 	defer cancel()
 	g.native.Shut()
-	g.hub.CloseAll(client.CloseGoingAway)
+	g.sio.Refuse()
+	g.hub.Drain(ctx, client.CloseGoingAway, min(g.cfg.DrainSpread, g.cfg.DrainTimeout/2))
+	if g.hub.Resumes() {
+		g.sio.Left(ctx)
+	}
 	if err := g.sio.Shutdown(ctx); err != nil {
 		g.log.Warn("clients were cut off", "door", "socket.io", "error", err)
 	}
 	g.native.Wait() // bounded by closeTimeout, after which connections are cut off
 	if err := g.http.Shutdown(ctx); err != nil {
 		_ = g.http.Close() // what is left are requests that never became clients
+	}
+	if g.hub.Resumes() {
+		g.hub.Away(ctx)
 	}
 	g.hub.Stop()
 	if err := g.nc.FlushTimeout(time.Second); err != nil {

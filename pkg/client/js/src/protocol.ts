@@ -44,7 +44,7 @@ export interface Frame {
 }
 
 /** Close codes after which the server does not want the same client back. Any other end is the network's or passes. */
-const FINAL = new Set([1000, 1002, 1007, 1009, 4002, 4005]);
+const FINAL = new Set([1000, 1002, 1007, 1009, 4002, 4005, 4010]);
 
 /** Whether a client whose connection ended with this WebSocket close code should connect again. */
 export function reconnectAfter(closeCode: number): boolean {

@@ -65,13 +65,12 @@ func (x *expiry) due(g *guard) {
 	case x.over || x.ends.IsZero():
 	case left <= 0:
 		x.over = true
-		g.session.Close(client.CloseTokenExpired)
+		g.session.Load().Close(client.CloseTokenExpired)
 	case !x.warned && left > g.cfg.Auth.Warning:
 		x.timer.Reset(left - g.cfg.Auth.Warning) // a timer from before another token was set
 	default:
 		x.warned = true
-		g.conn.Answer(nil, &client.TokenExpiring{ExpiresIn: milliseconds(left)})
-		g.conn.Flush()
+		g.session.Load().Notify(&client.TokenExpiring{ExpiresIn: milliseconds(left)})
 		x.timer.Reset(left)
 	}
 }

@@ -2,6 +2,7 @@ package door
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"signalling/api/client"
@@ -14,8 +15,7 @@ import (
 // costs nothing. The door's reading goroutine calls it.
 type guard struct {
 	cfg     *Config
-	session *hub.Session
-	conn    hub.Conn
+	session atomic.Pointer[hub.Session]
 	buckets *buckets      // nil without limits
 	claims  *token.Claims // nil without tokens
 	place   *place        // among the clients of its address; nil if those are not counted
@@ -34,7 +34,7 @@ func newGuard(cfg *Config, claims *token.Claims, p *place) *guard {
 }
 
 // bind says whose guard it is.
-func (g *guard) bind(s *hub.Session, c hub.Conn) { g.session, g.conn = s, c }
+func (g *guard) bind(s *hub.Session) { g.session.Store(s) }
 
 // begin starts what depends on time, and may send.
 func (g *guard) begin() {
@@ -42,7 +42,7 @@ func (g *guard) begin() {
 		g.expiry.set(g, g.claims.Expires)
 	}
 	if l := g.cfg.Limits; l != nil && (l.FirstCommand > 0 || l.Idle > 0) {
-		g.idle = startIdle(l, g.session)
+		g.idle = startIdle(l, &g.session)
 	}
 }
 
@@ -60,14 +60,14 @@ func (g *guard) admit(c *client.Command, ref []byte, size int) bool {
 	}
 	switch c.Op {
 	case client.TokenRefresh:
-		g.session.Answer(ref, g.refresh(string(c.Token)))
+		g.session.Load().Answer(ref, g.refresh(string(c.Token)))
 		return false
 	case client.ICEServersGet:
-		g.session.Answer(ref, g.iceServers())
+		g.session.Load().Answer(ref, g.iceServers())
 		return false
 	}
 	if g.claims != nil && g.claims.Grants != nil && !granted(g.claims.Grants, c) {
-		g.session.Answer(ref, &client.Error{Code: client.Forbidden, Message: "the token does not grant this"})
+		g.session.Load().Answer(ref, &client.Error{Code: client.Forbidden, Message: "the token does not grant this"})
 		return false
 	}
 	return true
@@ -76,7 +76,7 @@ func (g *guard) admit(c *client.Command, ref []byte, size int) bool {
 // bad answers a message that is no command.
 func (g *guard) bad(ref []byte, e *client.Error, size int) {
 	if g.buckets == nil || g.count(0, ref, size) {
-		g.session.Answer(ref, e)
+		g.session.Load().Answer(ref, e)
 	}
 }
 
@@ -88,7 +88,7 @@ func (g *guard) count(op client.Op, ref []byte, size int) bool {
 	if e == nil {
 		return true
 	}
-	g.session.Answer(ref, e)
+	g.session.Load().Answer(ref, e)
 	g.tooMuch(now)
 	return false
 }
@@ -98,7 +98,7 @@ func (g *guard) tooMuch(now time.Duration) {
 	l := g.cfg.Limits
 	if l.Refusals.Take(&g.buckets.refusals, now, 1) > 0 {
 		l.Count(KindClosed)
-		g.session.Close(client.CloseRateLimited)
+		g.session.Load().Close(client.CloseRateLimited)
 	}
 }
 

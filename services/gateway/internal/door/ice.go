@@ -67,7 +67,7 @@ func (g *guard) iceServers() *client.ICEServers {
 	if g.cfg.ICE.expires() {
 		g.renewal.start(g)
 	}
-	return g.cfg.ICE.event(g.session.ID())
+	return g.cfg.ICE.event(g.session.Load().ID())
 }
 
 // start counts from now: between half and three quarters of the time, so that clients that came together are not told
@@ -81,8 +81,7 @@ func (r *renewal) start(g *guard) {
 	case r.over:
 	case r.timer == nil:
 		r.timer = time.AfterFunc(pause, func() {
-			g.conn.Answer(nil, g.iceServers())
-			g.conn.Flush()
+			g.session.Load().Notify(g.iceServers())
 		})
 	default:
 		r.timer.Reset(pause)

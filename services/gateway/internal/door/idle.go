@@ -13,7 +13,7 @@ import (
 // idle closes a client that sends no command: from the beginning, or while it is in no room.
 type idle struct {
 	limits  *Limits
-	session *hub.Session
+	session *atomic.Pointer[hub.Session]
 	began   time.Duration
 	last    atomic.Int64 // when the last command came, in ns of limit.Now; 0 before the first
 
@@ -22,7 +22,7 @@ type idle struct {
 	over  bool
 }
 
-func startIdle(l *Limits, s *hub.Session) *idle {
+func startIdle(l *Limits, s *atomic.Pointer[hub.Session]) *idle {
 	i := &idle{limits: l, session: s, began: limit.Now()}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -50,11 +50,11 @@ func (i *idle) due() {
 	case i.over || deadline == 0:
 	case now < deadline:
 		i.timer.Reset(deadline - now)
-	case i.last.Load() != 0 && i.session.Rooms() > 0:
+	case i.last.Load() != 0 && i.session.Load().Rooms() > 0:
 		i.timer.Reset(i.limits.Idle) // it waits for others
 	default:
 		i.limits.Count(KindIdle)
-		i.session.Close(client.CloseIdle)
+		i.session.Load().Close(client.CloseIdle)
 	}
 }
 

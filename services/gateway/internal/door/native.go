@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -121,9 +122,9 @@ func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &native{door: d, ws: ws, guard: newGuard(&d.cfg, claims, place)}
-	c.session = d.hub.Connect(bus.NewClientID(), c)
-	c.life = begin(d.cfg.Metrics.native, d.cfg.Logger, nativeDoor, c.session, addr.String())
-	ws.OnIdle(c.session.Flush)
+	c.connect()
+	c.life = begin(d.cfg.Metrics.native, d.cfg.Logger, nativeDoor, c.session.Load(), addr.String())
+	ws.OnIdle(func() { c.session.Load().Flush() })
 	go c.serve()
 }
 
@@ -174,7 +175,8 @@ func (d *Native) Wait() { d.wg.Wait() }
 type native struct {
 	door    *Native
 	ws      *wsock.Conn
-	session *hub.Session
+	session atomic.Pointer[hub.Session] // another one once it was resumed
+	link    *nativeLink                 // if sessions are resumed
 	guard   *guard
 	life    life
 
@@ -187,27 +189,52 @@ type native struct {
 // serve reads the client's frames until its connection ends.
 func (c *native) serve() {
 	defer c.door.wg.Done()
-	c.guard.bind(c.session, c)
+	c.guard.bind(c.session.Load())
 	c.welcome()
 	c.guard.begin()
 	c.startHeartbeat()
 	c.ws.OnPing(c.guard.ping)
 	err := c.read()
-	c.session.Flush()
-	c.session.End()
+	c.session.Load().Flush()
+	c.ended(err)
 	c.guard.end()
 	c.stopHeartbeat()
 	c.ws.Finish()
 	why, attrs := nativeEnd(err)
-	c.life.end(c.door.cfg.Metrics.native, c.door.cfg.Logger, nativeDoor, c.session, why, attrs...)
+	c.life.end(c.door.cfg.Metrics.native, c.door.cfg.Logger, nativeDoor, c.session.Load(), why, attrs...)
+}
+
+// connect makes the client's session.
+func (c *native) connect() {
+	h, id := c.door.hub, bus.NewClientID()
+	if h.Resumes() {
+		c.link = &nativeLink{native: c, over: make(chan struct{})}
+		c.session.Store(h.ConnectLink(id, c.link))
+		c.ws.OnPong(c.link.ponged)
+		return
+	}
+	c.session.Store(h.Connect(id, c))
+}
+
+// ended tells the session that the connection has ended.
+func (c *native) ended(err error) {
+	if c.link != nil {
+		c.link.ended(err)
+		return
+	}
+	c.session.Load().End()
 }
 
 func (c *native) welcome() {
 	w := &client.Welcome{
-		ClientID: c.session.ID(), Protocol: client.Protocol, MaxMessageBytes: uint64(c.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
+		ClientID: c.session.Load().ID(), Protocol: client.Protocol,
+		MaxMessageBytes: uint64(c.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
 	}
 	if c.door.cfg.ICE != nil {
 		w.ICEServers = c.guard.iceServers().ICEServers
+	}
+	if c.link != nil {
+		c.link.offer(w)
 	}
 	c.answer(nil, w)
 	c.Flush()
@@ -215,11 +242,16 @@ func (c *native) welcome() {
 
 func (c *native) read() error {
 	var cmd client.Command
-	for {
+	for first := true; ; first = false {
 		op, msg, err := c.ws.ReadMessage()
 		if err != nil {
 			return err
 		}
+		if first && c.resume(op, msg, &cmd) {
+			continue
+		}
+		s := c.session.Load()
+		s.Took()
 		if op != wsock.OpText {
 			c.guard.bad(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"}, len(msg))
 			continue
@@ -229,7 +261,7 @@ func (c *native) read() error {
 			continue
 		}
 		if c.guard.admit(&cmd, cmd.ID, len(msg)) {
-			c.session.Handle(&cmd, cmd.ID)
+			s.Handle(&cmd, cmd.ID)
 		}
 	}
 }
@@ -271,7 +303,12 @@ func (c *native) Flush() { c.ws.Flush() }
 func (c *native) Pending() (frames, bytes int) { return c.ws.Pending() }
 
 // Close implements hub.Conn.
-func (c *native) Close(code client.CloseCode) { c.ws.Close(int(code), code.Reason()) }
+func (c *native) Close(code client.CloseCode) {
+	if code == client.CloseGoingAway {
+		c.queue(frame(&client.GoingAway{RetryAfter: goingAwayPause}, nil))
+	}
+	c.ws.Close(int(code), code.Reason())
+}
 
 func frame(e client.Event, id []byte) wsock.Frame {
 	return wsock.Seal(wsock.OpText, client.AppendObject(wsock.Begin(128), e, id))
@@ -287,7 +324,11 @@ func (c *native) queue(f wsock.Frame) {
 
 func (c *native) giveUp(code client.CloseCode) {
 	c.ws.Abort(int(code), code.Reason())
-	go c.session.End()
+	if c.link != nil {
+		go c.session.Load().Lost(c.link)
+		return
+	}
+	go c.session.Load().End()
 }
 
 // startHeartbeat sends the first ping after a random part of the interval, so that clients that came together are not
@@ -314,7 +355,11 @@ func (c *native) beat() {
 	case !c.awaiting:
 		c.awaiting = true
 		c.ws.Heard()
-		_ = c.ws.Ping() // if the queue is full, other traffic shows whether the client lives
+		if c.link != nil {
+			_ = c.link.ping()
+		} else {
+			_ = c.ws.Ping() // if the queue is full, other traffic shows whether the client lives
+		}
 		c.timer.Reset(c.door.cfg.PingTimeout)
 	case c.ws.Heard():
 		c.awaiting = false

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"signalling/api/client"
 	"signalling/pkg/socketio"
@@ -52,6 +53,31 @@ func (d *SocketIO) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.server.
 // they have ended; those that have not when ctx ends are cut off.
 func (d *SocketIO) Shutdown(ctx context.Context) error { return d.server.Shutdown(ctx) }
 
+// Refuse lets no more clients in.
+func (d *SocketIO) Refuse() { d.server.Refuse() }
+
+// leftCheck is how often Left looks, and leftTime how long.
+const (
+	leftCheck = 10 * time.Millisecond
+	leftTime  = 2 * time.Second
+)
+
+// Left waits, for a short time, until the clients that were told to go have gone by themselves: until then what they send is
+// taken.
+func (d *SocketIO) Left(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leftTime)
+	defer cancel()
+	every := time.NewTicker(leftCheck)
+	defer every.Stop()
+	for d.server.Len() > 0 {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Connect implements socketio.Handler.
 func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Request) error {
 	text := tokenIn(auth)
@@ -69,14 +95,14 @@ func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Re
 	}
 	c := &sioConn{door: d, s: s, guard: newGuard(&d.cfg, claims, place)}
 	s.SetData(c)
-	c.session = d.hub.Connect(s.ID(), c)
-	c.guard.bind(c.session, c)
+	c.connect(auth)
+	c.guard.bind(c.session.Load())
 	c.guard.begin()
 	// On a goroutine of its own, because a log call is deep: this one would keep the stack that it needs (8 KiB in place of
 	// 4) for as long as the client is connected.
 	var logged sync.WaitGroup
 	logged.Go(func() {
-		c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session, addr.String())
+		c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session.Load(), addr.String())
 	})
 	logged.Wait()
 	return nil
@@ -102,10 +128,10 @@ func connectError(e *client.Error) error {
 // Disconnect implements socketio.Handler.
 func (d *SocketIO) Disconnect(s *socketio.Session, reason socketio.Reason) {
 	c := s.Data().(*sioConn)
-	c.session.Flush()
-	c.session.End()
+	c.session.Load().Flush()
+	c.ended(reason)
 	c.guard.end()
-	c.life.end(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session, socketIOEnd(reason, &c.code),
+	c.life.end(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session.Load(), socketIOEnd(reason, &c.code),
 		slog.Int("protocol", s.Protocol()), slog.String("transport", s.Transport()), slog.String("cause", reason.String()))
 }
 
@@ -123,6 +149,7 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 	if !ok {
 		return errMalformed
 	}
+	c.session.Load().Took()
 	ref := refOf(ack)
 	size := len(payload)
 	for _, a := range attachments {
@@ -136,7 +163,7 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 		return nil
 	}
 	if c.guard.admit(cmd, ref, size) {
-		c.session.Handle(cmd, ref)
+		c.session.Load().Handle(cmd, ref)
 	}
 	return nil
 }
@@ -144,7 +171,7 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 // Idle implements socketio.Idler.
 func (d *SocketIO) Idle(s *socketio.Session) {
 	if c, ok := s.Data().(*sioConn); ok {
-		c.session.Flush()
+		c.session.Load().Flush()
 	}
 }
 
@@ -160,10 +187,30 @@ func refOf(ack socketio.AckID) []byte {
 type sioConn struct {
 	door    *SocketIO
 	s       *socketio.Session
-	session *hub.Session
+	session atomic.Pointer[hub.Session]
+	link    *sioLink // if sessions are resumed
 	guard   *guard
 	life    life
 	code    atomic.Uint32 // what the gateway closed it with
+}
+
+// connect makes the client's session, or finds its earlier one.
+func (c *sioConn) connect(auth json.RawMessage) {
+	if c.door.hub.Resumes() && c.s.EIO() == recoveringEIO {
+		c.link = &sioLink{sioConn: c, over: make(chan struct{})}
+		c.link.connect(auth)
+		return
+	}
+	c.session.Store(c.door.hub.Connect(c.s.ID(), c))
+}
+
+// ended tells the session that the connection has ended.
+func (c *sioConn) ended(reason socketio.Reason) {
+	if c.link != nil {
+		c.link.ended(reason)
+		return
+	}
+	c.session.Load().End()
 }
 
 // Deliver implements hub.Conn.
@@ -220,6 +267,10 @@ func (c *sioConn) queue(p *socketio.Packet) {
 	if err := c.s.Queue(p); errors.Is(err, socketio.ErrQueueFull) {
 		c.code.CompareAndSwap(0, uint32(client.CloseSlowConsumer))
 		c.s.Abort(int(client.CloseSlowConsumer), client.CloseSlowConsumer.Reason())
-		go c.session.End()
+		if c.link != nil {
+			go c.session.Load().Lost(c.link)
+			return
+		}
+		go c.session.Load().End()
 	}
 }

@@ -97,8 +97,10 @@ func (r *replica) announced() bus.AnnouncedRoom {
 		a.Stamp, a.Born, a.Owner, a.Policy, a.Digest = r.stamp, r.born, r.owner, r.policy, roster.Digest()
 	}
 	for i := range r.members {
-		if m := &r.members[i]; m.session != nil {
-			a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq})
+		m := &r.members[i]
+		_, parting := r.parting[m.Client]
+		if m.session != nil || parting {
+			a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq, Inc: m.Inc})
 		}
 	}
 	for s := range r.queues {
@@ -212,10 +214,12 @@ func (p *partition) sweepAnnouncements(now time.Time, out *outbox) {
 		if r.repairing != 0 && p.announcements[r.repairing] == nil {
 			r.repairAgain(now, out)
 		}
+		r.sweepDetours(now, out)
 		if len(r.held) > 0 {
 			r.sweepHeld(now, out)
 		}
-		if r.repairing == 0 && len(r.held) == 0 {
+		r.sweepParting(now, out)
+		if r.repairing == 0 && len(r.held) == 0 && len(r.parting) == 0 && len(r.detours) == 0 {
 			delete(p.restless, r)
 		}
 	}

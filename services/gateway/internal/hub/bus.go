@@ -74,6 +74,10 @@ func (h *Hub) onOwn(m *nats.Msg, out *outbox) {
 		out.messages = append(out.messages, message{subject: m.Reply})
 	case "resync":
 		h.onResync(m.Data, out)
+	case "take":
+		h.onTake(m.Data, out)
+	case "taken":
+		h.onTaken(rest, m)
 	}
 }
 

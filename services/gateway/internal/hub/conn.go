@@ -30,6 +30,8 @@ type Broadcast struct {
 	Event client.Event
 	// Native is the event as a frame of the native door.
 	Native wsock.Frame
+	// Array is the event's JSON array, as the Socket.IO door sends it to clients whose sessions may be resumed.
+	Array []byte
 	// Other is the event as the Socket.IO door encodes it.
 	Other any
 }

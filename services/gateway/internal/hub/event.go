@@ -51,6 +51,11 @@ func (r *replica) apply(e *bus.Event, out *outbox) {
 		if i := r.indexOf(e.Client); i >= 0 {
 			r.left(i, out)
 		}
+	case bus.Moved:
+		if m := r.find(e.Client); m != nil {
+			to := bus.Member{Client: m.Client, Gateway: r.p.h.intern(e.Gateway), Since: m.Since, Seq: e.Seq, Inc: e.Inc}
+			r.relocate(m, to, e.Dead, out)
+		}
 	case bus.Closed:
 		r.end(e.Stamp, e.Client, out)
 		return

@@ -34,6 +34,8 @@ type Config struct {
 	Limited  func()
 	// Negotiations has the metrics of offers, answers and candidates, for which the data of signals is read.
 	Negotiations bool
+	// Resume keeps sessions whose connections are lost. Its zero value does not.
+	Resume Resume
 }
 
 // inboxSize bounds the messages from the bus that wait for the dispatcher. What exceeds it is lost, which NATS tells us,
@@ -56,8 +58,18 @@ type Hub struct {
 
 	mu       sync.Mutex // guards what follows
 	sessions map[*Session]struct{}
-	closing  client.CloseCode // set by CloseAll
+	closing  client.CloseCode // set by Drain
+	stopped  bool
+	byID     map[string]*Session // those that may be resumed
+	claimed  map[string]bool     // clients whose sessions are being resumed
+	handed   map[string]*handed  // sessions that are or were handed over, by client
+	taking   map[uint64]chan *nats.Msg
+	takes    uint64
 
+	keptBytes atomic.Int64 // kept for all sessions
+	finder    finder
+
+	ctx    context.Context // ends with Stop
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -73,8 +85,11 @@ func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
 		inbox:    make(chan *nats.Msg, inboxSize),
 		names:    make(map[string]string),
 		sessions: make(map[*Session]struct{}),
+		byID:     make(map[string]*Session), claimed: make(map[string]bool),
+		handed: make(map[string]*handed), taking: make(map[uint64]chan *nats.Msg),
 	}
 	h.log = log.With("gateway", h.id)
+	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.links = links{h: h, out: make(map[string]*link), in: make(map[string]*incoming)}
 	now := time.Now()
 	for n := range h.parts {
@@ -96,15 +111,16 @@ func (h *Hub) Trace(t *tracing.Tracer) { h.trace = t }
 
 // Start begins to serve the bus.
 func (h *Hub) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	h.cancel = cancel
-	h.wg.Go(func() { h.dispatch(ctx) })
-	h.wg.Go(func() { h.tick(ctx) })
+	h.wg.Go(func() { h.dispatch(h.ctx) })
+	h.wg.Go(func() { h.tick(h.ctx) })
 }
 
-// Stop tells the bus that this gateway and all its members are gone, and ends the hub's goroutines. The connection is the
-// caller's to close.
+// Stop tells the bus that this gateway is gone and all its members too, or that these are to be kept for the window, and
+// ends the hub's goroutines. The connection is the caller's to close.
 func (h *Hub) Stop() {
+	h.mu.Lock()
+	h.stopped = true
+	h.mu.Unlock()
 	h.heartbeat(true)
 	h.cancel()
 	h.wg.Wait()
@@ -112,6 +128,7 @@ func (h *Hub) Stop() {
 		h.parts[n].stop()
 	}
 	h.links.stop()
+	h.stopKeepers()
 }
 
 // Sessions is how many clients are connected.
@@ -119,20 +136,6 @@ func (h *Hub) Sessions() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.sessions)
-}
-
-// CloseAll closes the connections of all clients, and of those that still come.
-func (h *Hub) CloseAll(code client.CloseCode) {
-	h.mu.Lock()
-	h.closing = code
-	all := make([]*Session, 0, len(h.sessions))
-	for s := range h.sessions {
-		all = append(all, s)
-	}
-	h.mu.Unlock()
-	for _, s := range all {
-		s.close(code)
-	}
 }
 
 // AnnounceAll announces all members to their owners and sends signals again that may be lost: after the connection to the
@@ -191,6 +194,9 @@ func (h *Hub) sweep(now time.Time) {
 	}
 	h.links.sweep(now, out)
 	out.release()
+	if h.Resumes() {
+		h.sweepHanded(now)
+	}
 }
 
 // show sends a heartbeat out of turn, to an owner that asks who is there. Owners ask for each partition.
@@ -203,7 +209,10 @@ func (h *Hub) show() {
 
 // heartbeat keeps this gateway's members in their rooms.
 func (h *Hub) heartbeat(leaving bool) {
-	b := bus.Heartbeat{Gateway: h.id, Protocol: bus.ProtocolVersion, Leaving: leaving}
+	b := bus.Heartbeat{
+		Gateway: h.id, Protocol: bus.ProtocolVersion, Leaving: leaving,
+		Window: uint64(h.cfg.Resume.Window / time.Millisecond), // #nosec G115 -- not negative
+	}
 	h.publish(bus.HeartbeatSubject, "", b.Append(nil))
 }
 

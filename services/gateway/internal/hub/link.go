@@ -50,6 +50,7 @@ type link struct {
 	publishing bool   // somebody publishes, in order
 	quietSince time.Time
 	forgotten  bool // it is no longer the one in links
+	detours    int  // how often signals on it were waited for
 }
 
 // unacked is a signal that may have to be sent again. session and ref are the sender's.
@@ -115,7 +116,7 @@ func (l *link) push(s *Session, ref []byte, sig *bus.Signal, span *tracing.Span)
 		l.quietSince = now
 	}
 	m := sig.Append(make([]byte, 0, len(sig.Data)+len(sig.Room)+256))
-	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.cfg.CommandTimeout), span})
+	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.moveTimeout()), span})
 	l.bytes += len(m)
 	return pushed
 }
@@ -192,13 +193,20 @@ func (h *Hub) onAck(data []byte, out *outbox) {
 		l.rewind()
 		out.links = append(out.links, l)
 	}
+	detours := l.detours > 0
 	l.mu.Unlock()
 	now := time.Now()
+	if detours {
+		defer h.arrived(l, a.UpTo, out)
+	}
 	for i := range done {
 		u := &done[i]
 		u.span.End()
-		h.m.acknowledged.Observe((now.Sub(u.deadline) + h.cfg.CommandTimeout).Seconds())
+		h.m.acknowledged.Observe((now.Sub(u.deadline) + h.moveTimeout()).Seconds())
 		k := slices.IndexFunc(a.Refused, func(r bus.Refusal) bool { return r.Seq == u.seq })
+		if k >= 0 && h.Resumes() && !a.Refused[k].SenderGone && h.cameBack(u, a.From, out) {
+			continue
+		}
 		if k >= 0 {
 			h.undelivered(u, a.Refused[k].SenderGone, out)
 			continue

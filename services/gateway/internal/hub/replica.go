@@ -36,6 +36,11 @@ type replica struct {
 	// held are signals that came before the news they depend on.
 	held      []heldSignal
 	heldBytes int
+	returned  int // of held: came back, because their targets have moved
+	// parting are clients whose sessions went elsewhere, until that is heard of or the time has passed.
+	parting map[string]time.Time
+	// detours are members for whom signals are on their way to where they were before.
+	detours map[string]detour
 	// repairing is the number of the partial announcement on its way, 0 if there is none.
 	repairing uint64
 }
@@ -67,7 +72,7 @@ func (p *partition) replica(room string) (*replica, error) {
 
 // release forgets the replica once nobody needs it. What is held for it has no target here any more.
 func (r *replica) release(out *outbox) {
-	if r.locals > 0 || len(r.queues) > 0 || r.p.rooms[r.name] != r {
+	if r.locals > 0 || len(r.queues) > 0 || len(r.parting) > 0 || r.p.rooms[r.name] != r {
 		return
 	}
 	delete(r.p.rooms, r.name)
@@ -212,8 +217,10 @@ func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 	for _, m := range roster.Members {
 		if known := r.find(m.Client); known == nil {
 			r.joined(m, out)
-		} else {
+		} else if known.Gateway == m.Gateway {
 			known.Member = m
+		} else {
+			r.relocate(known, m, false, out)
 		}
 	}
 	r.sortAs(roster)
@@ -270,6 +277,8 @@ func (r *replica) joined(m bus.Member, out *outbox) {
 func (r *replica) left(i int, out *outbox) {
 	id, s := r.members[i].Client, r.members[i].session
 	r.remove(i)
+	delete(r.parting, id)
+	delete(r.detours, id)
 	if s != nil && !r.leaving(s) {
 		r.p.h.m.delivered(deliveredClosed, 1)
 		out.event(s, &client.RoomLeft{Room: r.name, Kicked: true})
@@ -296,7 +305,7 @@ func (r *replica) end(at bus.Stamp, by string, out *outbox) {
 	}
 	b := &Broadcast{Event: &client.RoomLeft{Room: r.name, Kicked: true}}
 	members := r.members
-	r.live, r.members, r.index, r.policy = false, nil, nil, nil
+	r.live, r.members, r.index, r.policy, r.parting, r.detours = false, nil, nil, nil, nil, nil
 	told := 0
 	for i := range members {
 		s := members[i].session

@@ -32,6 +32,9 @@ type request struct {
 	whole    bool // the answer must bring all members
 	counted  bool // it was answered; what follows is news
 	span     *tracing.Span
+
+	move *moving  // of a Move
+	find *finding // of a Find, which has no room
 }
 
 var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms service did not answer in time; try again"}
@@ -66,12 +69,20 @@ func (p *partition) post(q *request, out *outbox) {
 	}
 	q.sentAt = time.Now()
 	q.waiting = false
+	if q.find != nil {
+		c := bus.Command{Op: bus.Find, Gateway: p.h.id, Seq: q.seq, Clients: q.find.clients}
+		out.commands = append(out.commands, command{c, nil})
+		return
+	}
 	c := bus.Command{Op: q.op, Gateway: p.h.id, Seq: q.seq, Room: q.r.name, Client: q.client, Lost: q.lost}
 	if g := q.guarded; g != nil {
 		c.Target, c.Password, c.OwnerKey, c.Settings = g.target, g.password, g.ownerKey, g.settings
 	}
 	if q.r.live && !q.whole {
 		c.Have, c.Life = q.r.stamp.Epoch, q.r.born.Version
+	}
+	if q.move != nil {
+		c.Inc, c.From, c.Dead = q.move.inc, q.move.from, q.move.dead
 	}
 	out.commands = append(out.commands, command{c, q.span})
 }
@@ -152,6 +163,15 @@ func (p *partition) resend(now time.Time, out *outbox) {
 // by it is removed again.
 func (p *partition) expire(q *request, out *outbox) {
 	p.doubt()
+	switch {
+	case q.find != nil:
+		p.drop(q)
+		q.find.answer(nil, false)
+		return
+	case q.move != nil && q.session != nil:
+		p.finish(q, &client.RoomLeft{Room: q.r.name, Kicked: true}, out)
+		return
+	}
 	if q.applied && q.op == bus.Leave {
 		p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
 		return
@@ -189,6 +209,14 @@ func (p *partition) tally(q *request, e client.Event) {
 func (p *partition) onAnswer(q *request, a *bus.Answer, out *outbox) {
 	if a.Epoch != 0 && !p.meet(a.Epoch) {
 		p.retry(q.seq) // an owner that is no longer one
+		return
+	}
+	switch q.op {
+	case bus.Find:
+		p.onFound(q, a)
+		return
+	case bus.Move:
+		p.onMove(q, a, out)
 		return
 	}
 	room := q.r.name

@@ -28,6 +28,10 @@ type waiting struct {
 // then Flush, and both from one goroutine at a time for each session.
 func (s *Session) Handle(c *client.Command, ref []byte) {
 	s.received++
+	if c.Op == client.Resume {
+		s.Answer(ref, &client.Error{Code: client.BadRequest, Message: "resume must be the first command of a connection"})
+		return
+	}
 	p := partitionOf(s.h, c.Room)
 	out := s.outbox()
 	p.mu.Lock()

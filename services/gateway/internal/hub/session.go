@@ -18,6 +18,7 @@ type Session struct {
 
 	ending sync.Once
 	out    *outbox // of the commands since the last Flush; the door's goroutine's
+	keep   *keeper // conn, if the session may outlive its connection; else nil
 
 	received uint64        // messages of the client; the door's goroutine's
 	sent     atomic.Uint64 // events, answers and signals that were queued for the client
@@ -33,14 +34,23 @@ type Session struct {
 // Connect makes a session for a client that a door has let in. id must never have been used before.
 func (h *Hub) Connect(id string, conn Conn) *Session {
 	s := &Session{id: id, h: h, conn: conn}
+	h.enter(s)
+	return s
+}
+
+// enter adds a session. It returns false for one that came in while all others were told to go; it is told too.
+func (h *Hub) enter(s *Session) bool {
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
+	if s.keep != nil {
+		h.byID[s.id] = s
+	}
 	code := h.closing
 	h.mu.Unlock()
 	if code != 0 {
-		s.close(code) // it came in while all others were told to go
+		s.close(code)
 	}
-	return s
+	return code == 0
 }
 
 // ID is the client's id.
@@ -51,7 +61,14 @@ func (s *Session) Close(code client.CloseCode) { s.close(code) }
 
 // Counts tells how many messages came from the client and how many were queued for it. It is the door's to call, from
 // the goroutine that calls Handle.
-func (s *Session) Counts() (received, sent uint64) { return s.received, s.sent.Load() }
+func (s *Session) Counts() (received, sent uint64) {
+	if k := s.keep; k != nil { // another connection may count already
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.received, s.sent.Load()
+	}
+	return s.received, s.sent.Load()
+}
 
 // close closes the client's connection. A reader that is paced goes on, to find that out.
 func (s *Session) close(code client.CloseCode) {
@@ -67,6 +84,9 @@ func (s *Session) close(code client.CloseCode) {
 func (s *Session) End() { s.ending.Do(s.end) }
 
 func (s *Session) end() {
+	if s.keep != nil {
+		s.keep.end()
+	}
 	s.mu.Lock()
 	rooms := s.rooms
 	s.ended, s.rooms = true, nil
@@ -74,6 +94,9 @@ func (s *Session) end() {
 	s.mu.Unlock()
 	s.h.mu.Lock()
 	delete(s.h.sessions, s)
+	if s.h.byID[s.id] == s {
+		delete(s.h.byID, s.id)
+	}
 	s.h.mu.Unlock()
 	out := s.h.outbox()
 	for _, r := range rooms {
@@ -98,7 +121,7 @@ func (r *replica) desert(s *Session, out *outbox) {
 		s.settled(len(q.waiting))
 		q.waiting = nil
 	}
-	if member && (q == nil || q.current.op != bus.Leave) {
+	if member && (q == nil || (q.current.op != bus.Leave && q.current.op != bus.Move)) {
 		r.p.leaveFor(r, s.id, out)
 	}
 	r.release(out)

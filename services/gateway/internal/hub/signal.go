@@ -6,6 +6,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/tracing"
 )
 
 // signal takes a signal of a session to its target: directly if the target is at this gateway, else over the link to its
@@ -27,33 +28,59 @@ func (p *partition) signal(r *replica, s *Session, c *client.Command, ref []byte
 	case target == nil:
 		m.local[signalTargetNotFound].Inc()
 		out.answer(s, ref, &client.TargetNotFound{Room: r.name, TargetID: string(c.TargetID)})
+	case r.returned > 0 || len(r.detours) > 0:
+		r.follow(sender, target, s, c, ref, out)
+	default:
+		r.pass(sender, target, s, c, ref, out)
+	}
+}
+
+// pass takes a signal of a session here to a member.
+func (r *replica) pass(sender, target *member, s *Session, c *client.Command, ref []byte, out *outbox) {
+	h := r.p.h
+	switch {
 	case target.session != nil:
-		m.local[signalDelivered].Inc()
+		h.m.local[signalDelivered].Inc()
 		r.signalled(sender, target, s.id, target.Client, c.Data)
-		span := p.trace(c.Op, s, r.name, time.Time{})
+		span := r.p.trace(c.Op, s, r.name, time.Time{})
 		out.signal(target.session, c.Room, s.id, c.Data)
 		out.delivered(s, ref)
 		span.End()
-	case target.Gateway == p.h.id:
-		held := heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: c.Data}
-		if !r.hold(held) {
-			m.local[refusedSignal(unreachable)].Inc()
-			out.answer(s, ref, unreachable)
-			return
+	case target.Gateway == h.id:
+		if r.holdOwn(target, s, c, ref, out) {
+			r.signalled(sender, target, s.id, target.Client, c.Data)
 		}
-		r.signalled(sender, target, s.id, target.Client, c.Data)
 	default:
-		l := p.h.links.push(target.Gateway, s, ref, &bus.Signal{
-			From: p.h.id, Stamp: r.stamp, Room: c.Room, Sender: []byte(s.id), Target: c.TargetID, Data: c.Data,
-		}, p.trace(c.Op, s, r.name, time.Time{}))
-		if l == nil {
-			m.remote[refusedSignal(unreachable)].Inc()
-			out.answer(s, ref, unreachable)
-			return
+		if r.send(target, s, ref, c.Data, r.p.trace(c.Op, s, r.name, time.Time{}), out) {
+			r.signalled(sender, nil, s.id, target.Client, c.Data)
 		}
-		r.signalled(sender, nil, s.id, target.Client, c.Data)
-		out.links = append(out.links, l)
 	}
+}
+
+// holdOwn holds a signal of a session here. It returns false if it was refused.
+func (r *replica) holdOwn(target *member, s *Session, c *client.Command, ref []byte, out *outbox) bool {
+	held := heldSignal{sender: s, ref: bytes.Clone(ref), stamp: r.stamp, from: s.id, target: target.Client, data: c.Data}
+	if !r.hold(held) {
+		r.p.h.m.local[refusedSignal(unreachable)].Inc()
+		out.answer(s, ref, unreachable)
+		return false
+	}
+	return true
+}
+
+// send puts a signal of a session here into the line to its target's gateway. It returns false if it was refused.
+func (r *replica) send(target *member, s *Session, ref, data []byte, span *tracing.Span, out *outbox) bool {
+	h := r.p.h
+	l := h.links.push(target.Gateway, s, ref, &bus.Signal{
+		From: h.id, Stamp: r.stamp, Room: []byte(r.name), Sender: []byte(s.id), Target: []byte(target.Client), Data: data,
+	}, span)
+	if l == nil {
+		h.m.remote[refusedSignal(unreachable)].Inc()
+		out.answer(s, ref, unreachable)
+		return false
+	}
+	out.links = append(out.links, l)
+	return true
 }
 
 var unreachable = &client.Error{Code: client.Unavailable, Message: "the target's gateway does not answer; try again"}
@@ -79,6 +106,8 @@ type heldSignal struct {
 	from, target string
 	data         []byte
 	since        time.Time
+	// notAt is the gateway that did not have the target, for a signal that came back.
+	notAt string
 }
 
 const (
@@ -143,6 +172,8 @@ func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
 		r.refuse(s, false, out)
 	case sender == nil:
 		r.refuse(s, true, out)
+	case s.sender != nil && r.p.h.Resumes():
+		return r.settleOwn(s, target, last, out)
 	case target.session != nil:
 		out.signal(target.session, []byte(r.name), s.from, s.data)
 		if s.sender != nil {
@@ -153,7 +184,7 @@ func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
 			r.signalled(nil, target, s.from, s.target, s.data)
 			s.link.settled(s.seq)
 		}
-	case target.Gateway == r.p.h.id && !last:
+	case target.Gateway == r.p.h.id && (!last || r.comesOrGoes(s.target)):
 		return false
 	default:
 		r.refuse(s, false, out)
@@ -200,6 +231,7 @@ func (r *replica) settleHeldUntil(since time.Time, out *outbox) {
 	}
 	clear(r.held[len(rest):])
 	r.held = rest
+	r.count()
 	if len(rest) == 0 {
 		r.held = nil
 	}

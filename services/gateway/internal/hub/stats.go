@@ -10,6 +10,10 @@ type Stats struct {
 	// Held are signals that wait for the news they depend on, Owed those among them that are to be acknowledged to another
 	// gateway, and Unacked those to others that may have to be sent again.
 	Held, Owed, Unacked int
+	// Detached are the clients without a connection whose sessions are kept, Parting the memberships that went elsewhere and
+	// have not been heard of there, and KeptBytes what is kept for all sessions, in bytes.
+	Detached, Parting int
+	KeptBytes         int64
 }
 
 // Stats counts. It looks at everything once, a partition at a time.
@@ -19,7 +23,21 @@ func (h *Hub) Stats() Stats {
 		h.parts[n].addTo(&s)
 	}
 	h.links.addTo(&s)
+	s.Detached, s.KeptBytes = h.detached(), h.keptBytes.Load()
 	return s
+}
+
+func (h *Hub) detached() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.byID {
+		s.keep.mu.Lock()
+		if s.keep.link == nil {
+			n++
+		}
+		s.keep.mu.Unlock()
+	}
+	return n
 }
 
 func (p *partition) addTo(s *Stats) {
@@ -30,6 +48,7 @@ func (p *partition) addTo(s *Stats) {
 	s.Announcements += len(p.announcements)
 	for _, r := range p.rooms {
 		s.Held += len(r.held)
+		s.Parting += len(r.parting)
 	}
 }
 

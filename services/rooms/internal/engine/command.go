@@ -9,8 +9,8 @@ import (
 	"signalling/services/rooms/internal/room"
 )
 
-// handleCommand carries out a command: state, then event, then answer. A leave that comes again needs no care, because it
-// is known by the membership that it can have ended.
+// handleCommand carries out a command: state, then event, then answer. What comes again needs no care if it is known by the
+// membership that it can have changed: a leave and a move.
 func (e *Engine) handleCommand(m *nats.Msg) {
 	c := &e.command
 	*c = bus.Command{}
@@ -24,7 +24,7 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 	}
 	reply := answerTo(m, c.Gateway, c.Seq)
 	number, _ := bus.PartitionOf(m.Subject)
-	if number != bus.Partition(c.Room) || !e.alive(c.Gateway) {
+	if (number != bus.Partition(c.Room) && c.Op != bus.Find) || !e.alive(c.Gateway) {
 		e.answer = bus.Answer{Result: bus.Refused, Code: room.CodeBadRequest, Message: "the command is misdirected"}
 		e.reply(reply)
 		return
@@ -41,7 +41,7 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 	if s := c.Settings; s != nil && (s.Password != "" || s.OwnerKey != "") {
 		s.Salt = newSalt()
 	}
-	if c.Op != bus.Leave && !e.gateways[c.Gateway].seenOf(number).first(c) {
+	if changesOnce(c.Op) && !e.gateways[c.Gateway].seenOf(number).first(c) {
 		e.answer = p.rooms.Repeat(c)
 		e.reply(reply)
 		return
@@ -56,6 +56,9 @@ func (e *Engine) handleCommand(m *nats.Msg) {
 	}
 	e.reply(reply)
 }
+
+// changesOnce says that a command must be kept from being carried out again.
+func changesOnce(op bus.Op) bool { return op != bus.Leave && op != bus.Move && op != bus.Find }
 
 // newSalt makes the random part of what a password is held against.
 func newSalt() []byte {

@@ -89,6 +89,8 @@ type Engine struct {
 	kinds      map[*nats.Subscription]kind
 	partitions [bus.Partitions]*partition
 	gateways   map[string]*gateway
+	// orphans are gateways that are gone and whose members are kept, until the time.
+	orphans    map[string]time.Time
 	link       link
 	counters   counters
 	nextDigest time.Time
@@ -120,6 +122,7 @@ func New(opts Options) *Engine {
 		ended:    make(chan struct{}),
 		kinds:    map[*nats.Subscription]kind{},
 		gateways: map[string]*gateway{},
+		orphans:  map[string]time.Time{},
 		counters: counters{commands: map[bus.Result]uint64{}},
 	}
 }
@@ -199,6 +202,7 @@ func (e *Engine) tick() {
 		return // silence and missing announcements prove nothing now
 	}
 	e.watchGateways()
+	e.watchOrphans()
 	e.recoverPartitions()
 	e.expireRooms()
 	e.publishDigests()

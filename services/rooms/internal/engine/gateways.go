@@ -30,6 +30,8 @@ type gateway struct {
 	refused time.Time
 	// seen is by partition; nil where it has sent no command.
 	seen [bus.Partitions]*seen
+	// window is for how long its members are kept once it is gone.
+	window time.Duration
 }
 
 // alive notes a sign of life. It returns false if the id cannot be one.
@@ -41,6 +43,7 @@ func (e *Engine) alive(id string) bool {
 		}
 		g = &gateway{id: id}
 		e.gateways[id] = g
+		delete(e.orphans, id) // it announces whom it still holds
 		e.log.Info("gateway found", "gateway", id)
 		// It may hold members that we have not heard of, or have removed. While we recover it is asked anyway.
 		if e.anyActive() {
@@ -67,7 +70,9 @@ func (e *Engine) handleHeartbeat(m *nats.Msg) {
 		return
 	}
 	if !h.Leaving {
-		e.alive(h.Gateway)
+		if e.alive(h.Gateway) {
+			e.gateways[h.Gateway].window = windowOf(&h)
+		}
 	} else if g := e.gateways[h.Gateway]; g != nil {
 		e.evict(g, "it has left")
 	}
@@ -107,23 +112,33 @@ func (e *Engine) handlePong(m *nats.Msg) {
 // noResponders is the status of a message with which the server says that nobody has subscribed to a request's subject.
 const noResponders = "503"
 
-// evict removes all members of a gateway that is no more. Should it live it is asked to announce when it is heard again.
+// evict removes all members of a gateway that is no more, or keeps them for its window. Should it live it is asked to
+// announce when it is heard again.
 func (e *Engine) evict(g *gateway, reason string) {
 	delete(e.gateways, g.id)
 	e.counters.evictions++
-	var members int
+	if g.window > 0 {
+		e.orphan(g, reason)
+		return
+	}
+	members := e.remove(g.id)
+	e.log.Info("gateway gone", "gateway", g.id, "reason", reason, "silent", e.now.Sub(g.heard), "members", members)
+}
+
+// remove removes all members of a gateway and returns how many they were.
+func (e *Engine) remove(id string) (members int) {
 	for _, p := range e.partitions {
 		if p == nil {
 			continue
 		}
-		delete(p.parts, g.id)
+		delete(p.parts, id)
 		if p.recovery != nil {
-			delete(p.recovery.announced, g.id)
+			delete(p.recovery.announced, id)
 			continue
 		}
 		before := p.rooms.Members()
-		e.publishEvents(p, p.rooms.Evict(g.id))
+		e.publishEvents(p, p.rooms.Evict(id))
 		members += before - p.rooms.Members()
 	}
-	e.log.Info("gateway gone", "gateway", g.id, "reason", reason, "silent", e.now.Sub(g.heard), "members", members)
+	return members
 }

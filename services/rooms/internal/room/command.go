@@ -25,6 +25,10 @@ func (p *Partition) Apply(c *bus.Command) (bus.Answer, bus.Event) {
 		return p.kick(c)
 	case bus.Update:
 		return p.update(c)
+	case bus.Move:
+		return p.move(c)
+	case bus.Find:
+		return p.find(c.Clients), bus.Event{}
 	}
 	return p.refuse(CodeBadRequest, "unknown operation"), bus.Event{}
 }

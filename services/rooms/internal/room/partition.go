@@ -111,26 +111,36 @@ func (p *Partition) open(name, owner string, born bus.Stamp, version uint64) *ro
 
 // admit adds a member at the end of the join order, without an event.
 func (p *Partition) admit(r *room, m bus.Member) {
-	h := p.holders[m.Gateway]
-	if h == nil {
-		h = &holder{gateway: m.Gateway, rooms: map[*room]int{}}
-		p.holders[m.Gateway] = h
-	}
-	m.Gateway = h.gateway // one copy of the string for all members
-	h.rooms[r]++
+	m.Gateway = p.hold(r, m.Gateway)
 	r.members = append(r.members, m)
 	p.members++
+}
+
+// hold counts a member of the room for its gateway. It returns the gateway: one copy of the string for all members.
+func (p *Partition) hold(r *room, gateway string) string {
+	h := p.holders[gateway]
+	if h == nil {
+		h = &holder{gateway: gateway, rooms: map[*room]int{}}
+		p.holders[gateway] = h
+	}
+	h.rooms[r]++
+	return h.gateway
 }
 
 // forget takes a member that has been or will be removed from the room's slice out of everything else.
 func (p *Partition) forget(r *room, m *bus.Member) {
 	p.members--
-	h := p.holders[m.Gateway]
+	p.unhold(r, m.Gateway)
+}
+
+// unhold undoes hold.
+func (p *Partition) unhold(r *room, gateway string) {
+	h := p.holders[gateway]
 	if h.rooms[r]--; h.rooms[r] > 0 {
 		return
 	}
 	if delete(h.rooms, r); len(h.rooms) == 0 {
-		delete(p.holders, m.Gateway)
+		delete(p.holders, gateway)
 	}
 }
 

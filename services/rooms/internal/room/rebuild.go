@@ -11,10 +11,10 @@ import (
 // rooms of all its parts, and there is at most one of each gateway.
 //
 // A room is the one with the highest Born of those announced under its name. It has all the members announced for it, in
-// the order of their Since, those without one last; a client that two gateways announce is where it came later. Its owner
-// is the one that the newest of the announced views names, its policy the newest that is announced. A room whose owner
-// nobody holds is gone, unless its policy keeps it, or the owner's gateway still waits for the answer to its create: others
-// are in the room already, so the create has been carried out.
+// the order of their Since, those without one last; a client that two gateways announce is where its session was resumed
+// last, or else where it came later. Its owner is the one that the newest of the announced views names, its policy the
+// newest that is announced. A room whose owner nobody holds is gone, unless its policy keeps it, or the owner's gateway still
+// waits for the answer to its create: others are in the room already, so the create has been carried out.
 //
 // Versions go on above everything that was announced.
 func Rebuild(epoch uint64, limits Limits, announcements []*bus.Announce) *Partition {
@@ -91,7 +91,7 @@ func (d *draft) complete() bool {
 	}
 	// The later place of a client first, then only the first of each client.
 	slices.SortFunc(d.members, func(a, b bus.Member) int {
-		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(b.Since, a.Since), cmp.Compare(b.Seq, a.Seq), cmp.Compare(a.Gateway, b.Gateway))
+		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(b.Inc, a.Inc), cmp.Compare(b.Since, a.Since), cmp.Compare(b.Seq, a.Seq), cmp.Compare(a.Gateway, b.Gateway))
 	})
 	d.members = slices.CompactFunc(d.members, func(a, b bus.Member) bool { return a.Client == b.Client })
 	slices.SortFunc(d.members, func(a, b bus.Member) int {

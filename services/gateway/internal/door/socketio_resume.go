@@ -1,0 +1,200 @@
+package door
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"signalling/api/client"
+	"signalling/pkg/socketio"
+	"signalling/services/gateway/internal/hub"
+)
+
+// Socket.IO clients from 4.6 have a connection state recovery of their own. The server gives them a private id (pid) when
+// they connect, which stays the same for as long as the session lasts, and an offset as the last argument of each event.
+// They come back with both. Here the offset has the number of the event in the session, and signs who resumes what: it
+// changes with each resumption, so that a pid with an offset from before is worth nothing.
+
+const (
+	pidPurpose = "socket.io-pid"
+	// recoveringEIO is the Engine.IO of clients that may have the recovery. Those that do not ignore the pid.
+	recoveringEIO = 4
+)
+
+// errRecovery is what a client brought that did not come from here.
+var errRecovery = errors.New("the pid and the offset do not fit")
+
+// sioEncoder makes frames of the Socket.IO door: the event's array, without an offset.
+type sioEncoder struct{}
+
+// Door implements hub.Encoder.
+func (sioEncoder) Door() string { return socketIODoor }
+
+// Broadcast implements hub.Encoder.
+func (sioEncoder) Broadcast(b *hub.Broadcast) hub.Frame {
+	if b.Array == nil {
+		b.Array = client.AppendArray(nil, b.Event)
+	}
+	return hub.Frame{Text: b.Array}
+}
+
+// Answer implements hub.Encoder.
+func (sioEncoder) Answer(_ []byte, e client.Event) hub.Frame {
+	return hub.Frame{Text: client.AppendArray(nil, e)}
+}
+
+// Signal implements hub.Encoder.
+func (sioEncoder) Signal(room []byte, sender string, data []byte) hub.Frame {
+	text, attachments, ok := unbundle(data)
+	if !ok {
+		text = data
+	}
+	return hub.Frame{Text: client.AppendSignalArray(nil, room, sender, text), Attachments: attachments}
+}
+
+// sioLink is a client of the Socket.IO door whose session may outlive its connection.
+type sioLink struct {
+	*sioConn
+	over   chan struct{}
+	offset string        // of each event, after its number
+	pinged atomic.Uint64 // the newest event when the last ping was sent
+}
+
+// connect finds the client's earlier session, or else makes a new one.
+func (l *sioLink) connect(auth json.RawMessage) {
+	h := l.door.hub
+	if pid, t, received, err := l.recovery(auth); pid != "" {
+		var s *hub.Session
+		if err == nil {
+			s, err = h.Resume(context.Background(), l, t, received, func(s *hub.Session) {
+				l.s.SetID(s.ID())
+				l.session.Store(s)
+			})
+		}
+		if err == nil {
+			l.s.SetPID(pid)
+			l.door.cfg.Logger.Info("session resumed", "client", s.ID(), "door", socketIODoor)
+			return
+		}
+		l.door.cfg.Logger.Info("session not resumed", "door", socketIODoor, "reason", hub.ResumeError(err).Message)
+	}
+	s := h.ConnectLink(l.s.ID(), l)
+	l.session.Store(s)
+	l.s.SetPID(h.Tokens().Seal(pidPurpose, hub.Token{Client: s.ID()}))
+	l.sign(*s.Token())
+	l.send(0, client.AppendArray(nil, &client.Welcome{
+		ClientID: s.ID(), Protocol: client.Protocol, ResumeWindow: s.Window(),
+		MaxMessageBytes: uint64(l.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
+	}), nil)
+}
+
+// recovery reads what a client brings of an earlier connection: an empty pid if it brings nothing.
+func (l *sioLink) recovery(auth json.RawMessage) (pid string, t hub.Token, received uint64, err error) {
+	var o struct{ PID, Offset json.RawMessage }
+	var offset string
+	if json.Unmarshal(auth, &o) != nil || json.Unmarshal(o.PID, &pid) != nil || pid == "" {
+		return "", t, 0, nil
+	}
+	if json.Unmarshal(o.Offset, &offset) != nil {
+		return pid, t, 0, errRecovery
+	}
+	tokens := l.door.hub.Tokens()
+	who, err := tokens.Open(pidPurpose, pid)
+	if err != nil {
+		return pid, t, 0, err
+	}
+	number, rest, _ := strings.Cut(offset, ".")
+	if received, err = strconv.ParseUint(number, 36, 64); err != nil {
+		return pid, t, 0, errRecovery
+	}
+	t, err = tokens.Open(socketIODoor, who.Client+"."+rest)
+	return pid, t, received, err
+}
+
+// sign makes the offsets of this connection.
+func (l *sioLink) sign(t hub.Token) {
+	_, l.offset, _ = strings.Cut(l.door.hub.Tokens().Seal(socketIODoor, t), ".")
+}
+
+// send queues an event with its offset.
+func (l *sioLink) send(seq uint64, array []byte, attachments [][]byte) {
+	n := len(array) - 1
+	b := socketio.BeginEvent(n + len(l.offset) + 24)
+	b = append(append(b, array[:n]...), `,"`...)
+	b = strconv.AppendUint(b, seq, 36)
+	b = append(append(append(b, '.'), l.offset...), `"]`...)
+	if len(attachments) > 0 {
+		l.queue(socketio.NewEvent(b[socketio.EventHeadroom:], attachments...))
+		return
+	}
+	l.queue(socketio.SealEvent(b))
+}
+
+// Encoder implements hub.Link.
+func (l *sioLink) Encoder() hub.Encoder { return sioEncoder{} }
+
+// Send implements hub.Link.
+func (l *sioLink) Send(seq uint64, f hub.Frame) { l.send(seq, f.Text, f.Attachments) }
+
+// Acknowledge implements hub.Link.
+func (l *sioLink) Acknowledge(ref []byte, e client.Event) {
+	if e == nil {
+		l.Delivered(ref)
+		return
+	}
+	l.queue(socketio.NewAck(ackOf(ref), client.AppendArray(nil, e)))
+}
+
+// Resumed implements hub.Link. The event brings an offset that is good from now on.
+func (l *sioLink) Resumed(s *hub.Session, e *client.Resumed) {
+	l.sign(s.TokenNow())
+	l.send(e.Seq, client.AppendArray(nil, e), nil)
+}
+
+// Close implements hub.Link. What a client that is sent elsewhere has sent already is taken.
+func (l *sioLink) Close(code client.CloseCode) {
+	if code == client.CloseGoingAway {
+		l.code.CompareAndSwap(0, uint32(code)) // #nosec G115 -- of a closed list
+		l.s.Leave(int(code), code.Reason())
+		return
+	}
+	l.sioConn.Close(code)
+}
+
+// Cut implements hub.Link.
+func (l *sioLink) Cut() {
+	l.s.Abort(int(client.CloseResumed), client.CloseResumed.Reason())
+}
+
+// Over implements hub.Link.
+func (l *sioLink) Over() <-chan struct{} { return l.over }
+
+// ended tells the session that the connection has ended: for good for those reasons for which Socket.IO servers do not
+// recover either.
+func (l *sioLink) ended(reason socketio.Reason) {
+	s := l.session.Load()
+	switch reason {
+	case socketio.ReasonClientDisconnect, socketio.ReasonParseError, socketio.ReasonTooLarge:
+		s.Gone(l)
+	default:
+		s.Lost(l)
+	}
+	close(l.over)
+}
+
+// Pinged implements socketio.Heartbeats.
+func (d *SocketIO) Pinged(s *socketio.Session) {
+	if c, ok := s.Data().(*sioConn); ok && c.link != nil {
+		c.link.pinged.Store(c.session.Load().Sent())
+	}
+}
+
+// Ponged implements socketio.Heartbeats.
+func (d *SocketIO) Ponged(s *socketio.Session) {
+	if c, ok := s.Data().(*sioConn); ok && c.link != nil {
+		c.session.Load().Acked(c.link.pinged.Load())
+	}
+}

@@ -1,0 +1,198 @@
+package hub
+
+import (
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/client"
+)
+
+// moving is a membership that a resumed session brings along: its owner is told that the client is here now.
+type moving struct {
+	client string
+	inc    uint64
+	from   string
+	dead   bool
+	// session is the one that is to be attached; nil if it is here already and only its count is told.
+	session *Session
+	// told is what the client was told of the room, nil if that is not known.
+	told *bus.TakenRoom
+}
+
+// move begins a move. It leaves with the outbox.
+func (p *partition) move(r *replica, m *moving, out *outbox) {
+	now := time.Now()
+	q := &request{
+		r: r, session: m.session, client: m.client, op: bus.Move, seq: p.nextSeq(), move: m,
+		deadline: now.Add(p.h.moveTimeout()),
+	}
+	p.requests[q.seq] = q
+	p.post(q, out)
+	if m.session != nil {
+		if r.queues == nil {
+			r.queues = make(map[*Session]*queue, 1)
+		}
+		r.queues[m.session] = &queue{current: q}
+	}
+}
+
+// moveTimeout is how long a move may take: for as long as the others keep the client in the room.
+func (h *Hub) moveTimeout() time.Duration { return max(h.cfg.CommandTimeout, h.cfg.Resume.Window) }
+
+// onMove takes the owner's answer to a move.
+func (p *partition) onMove(q *request, a *bus.Answer, out *outbox) {
+	switch {
+	case a.Result == bus.Retry:
+		p.retry(q.seq)
+	case q.session == nil:
+		p.announceSoon = p.announceSoon || a.Result != bus.Done
+		p.finish(q, nil, out)
+	case a.Result == bus.Done:
+		p.onMoved(q, a, out)
+	case a.Result == bus.Elsewhere:
+		p.drop(q)
+		go q.session.supersede() // it takes the mutexes of other partitions
+	default: // the room has ended, or the client's membership
+		p.drop(q)
+		out.event(q.session, &client.RoomLeft{Room: q.r.name, Kicked: true})
+		p.next(q.r, q.session, out)
+	}
+}
+
+// drop forgets a request without an answer.
+func (p *partition) drop(q *request) {
+	delete(p.requests, q.seq)
+	q.stopTimer()
+}
+
+// onMoved makes the session a member here, and tells its client what has changed meanwhile.
+func (p *partition) onMoved(q *request, a *bus.Answer, out *outbox) {
+	r, s := q.r, q.session
+	if s.hasEnded() {
+		p.leaveFor(r, q.client, out)
+		p.finish(q, nil, out)
+		return
+	}
+	if a.Members == nil && (!r.live || r.stamp.Less(a.Stamp) || r.find(q.client) == nil) {
+		p.askWhole(q, out)
+		return
+	}
+	if a.Members != nil && !(a.Stamp.Less(r.ended) || a.Stamp == r.ended) {
+		for i := range a.Members {
+			a.Members[i].Gateway = p.h.intern(a.Members[i].Gateway)
+		}
+		r.adopt(&a.Roster, out)
+	}
+	p.drop(q)
+	m := r.find(q.client)
+	if m == nil || (q.move.told != nil && q.move.told.Born != r.born) {
+		if m != nil {
+			p.leaveFor(r, q.client, out)
+		}
+		out.event(s, &client.RoomLeft{Room: r.name, Kicked: true})
+		p.next(r, s, out)
+		return
+	}
+	r.attach(m, s)
+	r.update(s, q.move.told, out)
+	p.next(r, s, out)
+	r.settleHeld(out)
+}
+
+// update tells a session the difference between what its client was told and the room as it is, or all if that is not
+// known.
+func (r *replica) update(s *Session, told *bus.TakenRoom, out *outbox) {
+	if told == nil {
+		out.answer(s, nil, r.picture(s.id))
+		return
+	}
+	before := make(map[string]bool, len(told.Clients))
+	for _, id := range told.Clients {
+		before[id] = true
+		if r.indexOf(id) < 0 {
+			out.event(s, &client.ClientLeft{Room: r.name, ClientID: id})
+		}
+	}
+	for i := range r.members {
+		if id := r.members[i].Client; !before[id] && id != s.id {
+			out.event(s, &client.ClientJoined{Room: r.name, ClientID: id})
+		}
+	}
+}
+
+// relocate notes that a member is at another gateway than before. Clients are not told.
+func (r *replica) relocate(m *member, to bus.Member, dead bool, out *outbox) {
+	from := m.Gateway
+	m.Member = to
+	switch {
+	case from == to.Gateway:
+	case from == r.p.h.id:
+		delete(r.parting, to.Client)
+		if s := m.session; s != nil {
+			r.detach(m)
+			go s.supersede()
+		}
+	default:
+		r.redirect(to.Client, from, dead, out)
+	}
+}
+
+// supersede ends a session whose client is elsewhere, without leaving its rooms.
+func (s *Session) supersede() {
+	s.conn.Close(client.CloseResumed)
+	s.part()
+	s.End()
+}
+
+// part takes the session out of its rooms here. Until it is heard of them elsewhere they are announced as before, and
+// signals for them wait. It returns what the client was told of each room.
+func (s *Session) part() []bus.TakenRoom {
+	var rooms []bus.TakenRoom
+	until := time.Now().Add(s.h.moveTimeout())
+	for _, r := range s.replicas() {
+		r.p.mu.Lock()
+		if m := r.local(s); m != nil {
+			rooms = append(rooms, r.told(s.id))
+			r.detach(m)
+			if r.parting == nil {
+				r.parting = make(map[string]time.Time, 1)
+			}
+			r.parting[s.id] = until
+			r.p.restless[r] = struct{}{}
+		}
+		r.p.mu.Unlock()
+	}
+	return rooms
+}
+
+// told is what a member here was told of the room.
+func (r *replica) told(self string) bus.TakenRoom {
+	t := bus.TakenRoom{Room: r.name, Known: true, Born: r.born, Clients: make([]string, 0, len(r.members))}
+	for i := range r.members {
+		if id := r.members[i].Client; id != self {
+			t.Clients = append(t.Clients, id)
+		}
+	}
+	return t
+}
+
+// sweepParting takes out those that have not arrived elsewhere in time. Should they have, the owner knows better.
+func (r *replica) sweepParting(now time.Time, out *outbox) {
+	for id, until := range r.parting {
+		if now.After(until) {
+			delete(r.parting, id)
+			r.p.leaveFor(r, id, out)
+			r.release(out)
+		}
+	}
+}
+
+// arriving says that the client's session is here, and its move is on its way.
+func (r *replica) arriving(id string) bool {
+	for s := range r.queues {
+		if s.id == id && s.keep != nil {
+			return true
+		}
+	}
+	return false
+}
