@@ -50,6 +50,14 @@ var commands = map[string]func(t *testing.T, s *site){
 		ask(t, a, refresh(signed(t, token.Order{Subject: "bob"})), refused("forbidden"))
 		ask(t, a, refresh(""), refused("bad-request"))
 	},
+	"resume": func(t *testing.T, s *site) {
+		resume := func(text string) J { return J{"event": "resume", "token": text, "received": 0} }
+		ask(t, s.Connect(), resume("x"), refused("unauthorized")) // sessions are not resumed here
+		late, room := s.Connect(), s.Room()
+		ask(t, late, join(room), notExists(room))
+		ask(t, late, resume("x"), refused("bad-request")) // it must be the first
+		resumed(t)
+	},
 	"ice-servers": func(t *testing.T, s *site) {
 		ask(t, s.Connect(), J{"event": "ice-servers"}, J{"event": "ice-servers", "iceServers": []any{}, "expiresIn": 0})
 	},

@@ -156,6 +156,16 @@ var events = map[string]func(t *testing.T, s *site){
 		b.Expect(clientLeft(room, c)) // the caller only is told that it was a kick
 		b.ExpectNothing()
 	},
+	"resumed": func(t *testing.T, _ *site) { resumed(t) },
+	"going-away": func(t *testing.T, _ *site) {
+		s := labtest.PrivateOneProcess(t)
+		a := s.Connect()
+		if err := s.Gateways[0].Terminate(); err != nil {
+			t.Fatal(err)
+		}
+		a.Expect(J{"event": "going-away", "retryAfter": 0})
+		a.ExpectClose(1001)
+	},
 	"error": func(t *testing.T, s *site) {
 		room, a, b := s.Room(), s.Connect(), s.Connect()
 		meet(t, room, a, b)
@@ -163,6 +173,29 @@ var events = map[string]func(t *testing.T, s *site){
 		a.ExpectNothing()
 		ask(t, b, leave(room), left(room)) // the connection stays open
 	},
+}
+
+// resumed loses a connection and comes back to its session.
+func resumed(t *testing.T) {
+	t.Helper()
+	s := labtest.PrivateOneProcess(t, "GATEWAY_RESUME_WINDOW=30s")
+	room, a, b := s.Room(), s.Connect(), s.Connect()
+	meet(t, room, a, b)
+	a.Abort()
+	b.Emit(signal(room, a.ID, 1))
+	again := s.Connect()
+	again.Emit(J{"event": "resume", "token": a.Welcome["resume"], "received": 2}) // room-created, client-joined
+	got := again.Next()
+	token, _ := got["resume"].(string)
+	want := J{
+		"event": "resumed", "clientId": a.ID, "received": 1.0, "seq": 2.0, "missed": false, "rooms": []any{},
+		"resume": token, "resumeWindow": 30_000.0,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || token == "" || token == a.Welcome["resume"] {
+		t.Errorf("resumed: %s", diff)
+	}
+	again.Expect(received(room, b, 1))
+	ask(t, again, join(room), joined(room, a, b))
 }
 
 func TestEvents(t *testing.T) {

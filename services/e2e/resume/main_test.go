@@ -60,10 +60,8 @@ func (c *client) ask(command, answer J) {
 // meet makes a room of the clients, the owner first.
 func meet(t *testing.T, room string, members ...*client) {
 	t.Helper()
-	var conns []*conn
 	members[0].ask(labtest.Create(room), labtest.Created(room))
 	for i, m := range members {
-		conns = append(conns, m.conn)
 		if i == 0 {
 			continue
 		}
@@ -79,7 +77,8 @@ func (c *client) try(gateway int, token string, received int) (*conn, J) {
 	c.t.Helper()
 	n := c.s.ConnectAt(gateway)
 	n.Emit(J{"event": "resume", "id": 1, "token": token, "received": received})
-	return n, n.Next()
+	answer := n.Next()
+	return n, answer
 }
 
 // resume comes back at a gateway. commands is how many of its commands the server is to know, and missed whether

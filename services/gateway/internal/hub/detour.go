@@ -24,7 +24,7 @@ const detourTime = 2 * time.Second
 
 // redirect makes signals for a member that has moved wait until those that are on their way to its former gateway are
 // settled. If that gateway is gone they are sent again.
-func (r *replica) redirect(id, from string, dead bool, out *outbox) {
+func (r *replica) redirect(id, from string, dead bool) {
 	l := r.p.h.links.existing(from)
 	if l == nil {
 		return
@@ -133,7 +133,7 @@ func (r *replica) count() {
 func (r *replica) sweepDetours(now time.Time, out *outbox) {
 	for id, d := range r.detours {
 		if now.After(d.until) {
-			r.redirect(id, d.gateway, true, out)
+			r.redirect(id, d.gateway, true)
 			r.settleHeld(out)
 		}
 	}

@@ -24,7 +24,7 @@ func (h *Hub) Drain(ctx context.Context, code client.CloseCode, spread time.Dura
 		all = append(all, s)
 	}
 	h.mu.Unlock()
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) // #nosec G404 -- any order
 	pause := min(spread/time.Duration(len(all)+1), maxDrainPause)
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -210,18 +210,17 @@ func (k *keeper) missed(received uint64) bool {
 	return k.kept[0].seq > received+1
 }
 
-// end forgets all. It reports false if that was done before.
-func (k *keeper) end() bool {
+// end forgets all.
+func (k *keeper) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.gone {
-		return false
+		return
 	}
 	k.gone, k.link = true, nil
 	k.handle++
 	k.stopTimer()
 	k.drop(len(k.kept))
-	return true
 }
 
 func (k *keeper) stopTimer() {

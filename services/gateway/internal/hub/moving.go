@@ -77,7 +77,7 @@ func (p *partition) onMoved(q *request, a *bus.Answer, out *outbox) {
 		p.askWhole(q, out)
 		return
 	}
-	if a.Members != nil && !(a.Stamp.Less(r.ended) || a.Stamp == r.ended) {
+	if a.Members != nil && r.ended.Less(a.Stamp) {
 		for i := range a.Members {
 			a.Members[i].Gateway = p.h.intern(a.Members[i].Gateway)
 		}
@@ -121,19 +121,19 @@ func (r *replica) update(s *Session, told *bus.TakenRoom, out *outbox) {
 }
 
 // relocate notes that a member is at another gateway than before. Clients are not told.
-func (r *replica) relocate(m *member, to bus.Member, dead bool, out *outbox) {
+func (r *replica) relocate(m *member, to bus.Member, dead bool) {
 	from := m.Gateway
 	m.Member = to
-	switch {
-	case from == to.Gateway:
-	case from == r.p.h.id:
+	switch from {
+	case to.Gateway:
+	case r.p.h.id:
 		delete(r.parting, to.Client)
 		if s := m.session; s != nil {
 			r.detach(m)
 			go s.supersede()
 		}
 	default:
-		r.redirect(to.Client, from, dead, out)
+		r.redirect(to.Client, from, dead)
 	}
 }
 
