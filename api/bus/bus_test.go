@@ -45,7 +45,7 @@ func codecs() []struct {
 		{&Take{Gateway: "g", Seq: 1, Client: "c", Inc: 2, Received: 3, Door: "native"}, new(Take)},
 		{&Taken{Seq: 1, Refused: TakeUsed}, new(Taken)},
 		{&Taken{Seq: 1, Commands: 2, Sent: 3, Missed: true, Rooms: []TakenRoom{
-			{Room: "r", Known: true, Born: at, Clients: []string{"c"}}, {Room: "s"},
+			{Room: "r", Known: true, Born: at, Clients: []string{"c"}, Owner: "c", Policy: policy}, {Room: "s"},
 		}, Frames: []Frame{{[]byte(`["e"]`), {0, 1}, {}}, {[]byte(`{}`)}}}, new(Taken)},
 		{&Answer{Result: Done, Roster: roster}, new(Answer)},
 		{&Answer{Result: Refused, Code: "room-full", Message: "m"}, new(Answer)},

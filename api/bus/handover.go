@@ -28,6 +28,8 @@ func (m *TakenRoom) fields(c *codec) {
 	c.flag("known", &m.Known)
 	c.stamp("bornEpoch", "bornVer", &m.Born)
 	c.strs("clients", &m.Clients)
+	c.str("owner", &m.Owner)
+	nested(c, "policy", &m.Policy)
 }
 
 // Append appends the encoding of m to dst.

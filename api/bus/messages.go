@@ -375,10 +375,13 @@ type Taken struct {
 // TakenRoom is a room of a session that is handed over.
 type TakenRoom struct {
 	Room string
-	// Known says that Born and Clients are what the client was told.
+	// Known says that the rest is what the client was told.
 	Known   bool
 	Born    Stamp
 	Clients []string
+	Owner   string
+	// Policy is nil for a plain room.
+	Policy *Policy
 }
 
 // Frame is one event as a door has encoded it: its text, and the attachments of a binary Socket.IO event.

@@ -163,11 +163,12 @@ func (s *Session) give(t *bus.Take) *bus.Taken {
 	k.mu.Unlock()
 	for i := range m.Rooms {
 		r := &m.Rooms[i]
+		size += r.Policy.MaxSize()
 		for _, c := range r.Clients {
 			size += memberBytes + len(c)
 		}
 		if m.Missed || size > takenBytes {
-			r.Known, r.Clients = false, nil
+			r.Known, r.Clients, r.Policy = false, nil, nil
 		}
 	}
 	s.End()
@@ -267,9 +268,7 @@ func (h *Hub) receive(
 	s := h.kept(t.Client, l.Encoder())
 	k := s.keep
 	k.inc, k.sent, k.received = t.Inc+1, taken.Sent, taken.Commands
-	if taken.Missed {
-		received = taken.Sent
-	} else {
+	if !taken.Missed {
 		k.sent -= uint64(len(taken.Frames))
 		for _, f := range taken.Frames {
 			k.sent++
@@ -284,18 +283,19 @@ func (h *Hub) receive(
 	for i := range taken.Rooms {
 		rooms = append(rooms, taken.Rooms[i].Room)
 	}
-	if !taken.Missed {
-		rooms = nil
+	missed, ok := k.join(l, received, taken.Missed, rooms, use)
+	if !ok {
+		return nil, errEnded
 	}
-	k.join(l, received, taken.Missed, rooms, use)
 	out := h.outbox()
 	for i := range taken.Rooms {
+		taken.Rooms[i].Known = taken.Rooms[i].Known && !missed
 		s.bring(&taken.Rooms[i], t, dead, out)
 	}
 	out.conns = append(out.conns, s.conn)
 	out.release()
 	h.log.Info("session taken over", "client", s.id, "from", t.Gateway, "dead", dead, "rooms", len(taken.Rooms),
-		"frames", len(taken.Frames), "missed", taken.Missed)
+		"frames", len(taken.Frames), "missed", missed)
 	return s, nil
 }
 

@@ -211,16 +211,21 @@ func (k *keeper) missed(received uint64) bool {
 }
 
 // end forgets all.
-func (k *keeper) end() {
+func (k *keeper) end() { k.endIf(func() bool { return true }) }
+
+// endIf is end if ok, which is asked under mu: no connection can take the session between the question and the end. It
+// reports whether this call has done it.
+func (k *keeper) endIf(ok func() bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.gone {
-		return
+	if k.gone || !ok() {
+		return false
 	}
 	k.gone, k.link = true, nil
 	k.handle++
 	k.stopTimer()
 	k.drop(len(k.kept))
+	return true
 }
 
 func (k *keeper) stopTimer() {
@@ -235,10 +240,7 @@ func (k *keeper) wait() {
 	k.handle++
 	handle := k.handle
 	k.timer = time.AfterFunc(k.s.h.cfg.Resume.Window, func() {
-		k.mu.Lock()
-		due := k.handle == handle && !k.gone
-		k.mu.Unlock()
-		if due {
+		if k.endIf(func() bool { return k.handle == handle }) {
 			k.s.End()
 		}
 	})

@@ -53,10 +53,15 @@ func (p *partition) onMove(q *request, a *bus.Answer, out *outbox) {
 		p.drop(q)
 		go q.session.supersede() // it takes the mutexes of other partitions
 	default: // the room has ended, or the client's membership
-		p.drop(q)
-		out.event(q.session, &client.RoomLeft{Room: q.r.name, Kicked: true})
-		p.next(q.r, q.session, out)
+		p.notMoved(q, out)
 	}
+}
+
+// notMoved tells a client that it is not a member any more.
+func (p *partition) notMoved(q *request, out *outbox) {
+	p.drop(q)
+	out.event(q.session, &client.RoomLeft{Room: q.r.name, Kicked: true})
+	p.next(q.r, q.session, out)
 }
 
 // drop forgets a request without an answer.
@@ -118,6 +123,12 @@ func (r *replica) update(s *Session, told *bus.TakenRoom, out *outbox) {
 			out.event(s, &client.ClientJoined{Room: r.name, ClientID: id})
 		}
 	}
+	if told.Owner != r.owner {
+		out.event(s, &client.OwnerChanged{Room: r.name, OwnerID: r.owner})
+	}
+	if !sameState(told.Policy, r.policy) {
+		out.event(s, updated(r.name, r.policy))
+	}
 }
 
 // relocate notes that a member is at another gateway than before. Clients are not told.
@@ -167,7 +178,9 @@ func (s *Session) part() []bus.TakenRoom {
 
 // told is what a member here was told of the room.
 func (r *replica) told(self string) bus.TakenRoom {
-	t := bus.TakenRoom{Room: r.name, Known: true, Born: r.born, Clients: make([]string, 0, len(r.members))}
+	t := bus.TakenRoom{
+		Room: r.name, Known: true, Born: r.born, Owner: r.owner, Policy: r.policy, Clients: make([]string, 0, len(r.members)),
+	}
 	for i := range r.members {
 		if id := r.members[i].Client; id != self {
 			t.Clients = append(t.Clients, id)

@@ -169,10 +169,9 @@ func (p *partition) expire(q *request, out *outbox) {
 		q.find.answer(nil, false)
 		return
 	case q.move != nil && q.session != nil:
-		p.finish(q, &client.RoomLeft{Room: q.r.name, Kicked: true}, out)
+		p.notMoved(q, out)
 		return
-	}
-	if q.applied && q.op == bus.Leave {
+	case q.applied && q.op == bus.Leave:
 		p.finish(q, &client.RoomLeft{Room: q.r.name}, out)
 		return
 	}

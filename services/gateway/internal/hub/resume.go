@@ -104,15 +104,9 @@ func (s *Session) Lost(l Link) {
 
 // Gone tells that a connection has ended for good. It ends the session, unless that has another connection.
 func (s *Session) Gone(l Link) {
-	if k := s.keep; k != nil {
-		k.mu.Lock()
-		other := k.link != l
-		k.mu.Unlock()
-		if other {
-			return
-		}
+	if s.keep == nil || s.keep.endIf(func() bool { return s.keep.link == l }) {
+		s.End()
 	}
-	s.End()
 }
 
 // Resume finds the session of a token and gives it the connection: here, at the gateway that holds it, or, if that is gone,
@@ -158,7 +152,7 @@ func (h *Hub) unclaim(id string) {
 }
 
 // seize voids the token and takes the session's connection away, if it has one. It returns when nothing reaches the
-// session any more. check is made under mu.
+// session any more.
 func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) error {
 	k.mu.Lock()
 	switch {
@@ -189,6 +183,7 @@ func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) e
 	ctx, cancel := context.WithTimeout(ctx, evictTime)
 	defer cancel()
 	old.Cut()
+	k.s.stopReading()
 	select {
 	case <-old.Over():
 		return nil
@@ -196,6 +191,7 @@ func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) e
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if !k.gone {
+			k.inc = inc // the token was of no use, and is good for another try
 			k.wait()
 		}
 		return errBusy
@@ -207,22 +203,12 @@ func (k *keeper) attach(ctx context.Context, l Link, inc, received uint64, use f
 	if err := k.seize(ctx, l.Encoder().Door(), inc, received); err != nil {
 		return err
 	}
-	k.mu.Lock()
-	missed := k.missed(received)
-	if missed {
-		received = k.sent
-	}
-	k.acked(received)
-	k.mu.Unlock()
 	s := k.s
 	s.mu.Lock()
 	s.closing = false
 	s.mu.Unlock()
-	var rooms []string
-	if missed {
-		rooms = s.roomNames()
-	}
-	if !k.join(l, received, missed, rooms, use) {
+	missed, ok := k.join(l, received, false, s.roomNames(), use)
+	if !ok {
 		return errEnded
 	}
 	out := s.h.outbox()
@@ -232,26 +218,31 @@ func (k *keeper) attach(ctx context.Context, l Link, inc, received uint64, use f
 	return nil
 }
 
-// join makes l the connection and sends it what is kept. It returns false if the session has ended meanwhile.
-func (k *keeper) join(l Link, received uint64, missed bool, rooms []string, use func(*Session)) bool {
+// join makes l the connection and sends it what is kept after the frames that the client has. It returns whether the client
+// has missed something, be it that missed says so or that not all of it is kept; ok is false if the session has ended.
+func (k *keeper) join(
+	l Link, received uint64, missed bool, rooms []string, use func(*Session),
+) (missedAny, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.gone {
-		return false
+		return false, false
 	}
 	use(k.s)
 	k.link, k.last = l, l
-	r := &client.Resumed{
+	if missed = missed || k.missed(received); missed {
+		received = k.sent
+	} else {
+		rooms = []string{}
+	}
+	k.acked(received)
+	l.Resumed(k.s, &client.Resumed{
 		ClientID: k.s.id, Received: k.received, Seq: received, Missed: missed, Rooms: rooms, ResumeWindow: k.s.Window(),
-	}
-	if rooms == nil {
-		r.Rooms = []string{}
-	}
-	l.Resumed(k.s, r)
+	})
 	for i := range k.kept {
 		l.Send(k.kept[i].seq, k.kept[i].Frame)
 	}
-	return true
+	return missed, true
 }
 
 // TokenNow is Token for Link.Resumed, which is called under the mutex.

@@ -73,6 +73,11 @@ func (s *Session) Counts() (received, sent uint64) {
 // close closes the client's connection. A reader that is paced goes on, to find that out.
 func (s *Session) close(code client.CloseCode) {
 	s.conn.Close(code)
+	s.stopReading()
+}
+
+// stopReading lets a reader that is paced go on, to find out that its connection is closed.
+func (s *Session) stopReading() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
