@@ -17,16 +17,17 @@ import (
 // client is a WebSocket client that shows every frame as it came. It takes what it is sent whether or not the test looks,
 // unless told to stop reading, and never waits for what it sends.
 type client struct {
-	t      testing.TB
-	id     string
-	ws     *websocket.Conn
-	out    chan []byte
-	raw    chan [][]byte // a binary frame, or a text in several
-	frames chan string
-	over   chan struct{}        // closed when the reader has met the end
-	err    error                // why; set before over
-	paused chan (chan struct{}) // see stopReading
-	quit   chan struct{}
+	t       testing.TB
+	id      string
+	welcome *api.Welcome
+	ws      *websocket.Conn
+	out     chan []byte
+	raw     chan [][]byte // a binary frame, or a text in several
+	frames  chan string
+	over    chan struct{}        // closed when the reader has met the end
+	err     error                // why; set before over
+	paused  chan (chan struct{}) // see stopReading
+	quit    chan struct{}
 }
 
 const clientQueue = 1 << 14
@@ -71,7 +72,7 @@ func dial(t testing.TB, url string, network dialFunc, prepare ...func(*websocket
 	if err != nil || !ok {
 		t.Fatalf("no welcome but %v, %v", e, err)
 	}
-	c.id = welcome.ClientID
+	c.id, c.welcome = welcome.ClientID, welcome
 	return c
 }
 

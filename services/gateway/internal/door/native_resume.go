@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -75,10 +76,10 @@ func (l *nativeLink) Close(code client.CloseCode) {
 	l.ws.Close(int(code), code.Reason())
 }
 
-// Cut implements hub.Link.
+// Cut implements hub.Link. Nothing more is read; the close frame is still sent.
 func (l *nativeLink) Cut() {
 	l.ws.Abort(int(client.CloseResumed), client.CloseResumed.Reason())
-	_ = l.ws.NetConn().Close()
+	_ = l.ws.NetConn().SetReadDeadline(time.Now())
 }
 
 // Over implements hub.Link.
