@@ -173,6 +173,7 @@ func (r *reader) raw(name string, v *[]byte) {
 		return nil
 	})
 }
+
 func (r *reader) options(name string, v **RoomState, optional bool) {
 	value := r.lookup(name)
 	switch {

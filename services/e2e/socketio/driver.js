@@ -62,7 +62,7 @@ diagnostics.subscribe("http.client.response.finish", ({ request, response }) => 
 
 function watch(ref, socket, events) {
   sockets.set(ref, socket);
-  socket.on("connect", () => say(ref, "connect", { id: socket.id, transport: socket.io.engine.transport.name }));
+  socket.on("connect", () => say(ref, "connect", { id: socket.id, transport: socket.io.engine.transport.name, recovered: socket.recovered }));
   socket.on("disconnect", (reason) => say(ref, "disconnect", { message: reason }));
   socket.on("connect_error", (err) => say(ref, "connect-error", { message: err.message }));
   for (const name of events) {

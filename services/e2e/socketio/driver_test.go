@@ -34,6 +34,7 @@ type observation struct {
 	Args          []any
 	Ack, Code     int
 	Connected     bool
+	Recovered     bool
 }
 
 // root is the repository.

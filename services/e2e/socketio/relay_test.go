@@ -10,11 +10,11 @@ import (
 
 // relay passes TCP connections on to a gateway until it cuts them.
 type relay struct {
-	target   string
 	listener net.Listener
 	running  sync.WaitGroup
 
-	mu     sync.Mutex // guards open and closed
+	mu     sync.Mutex // guards what follows
+	target string
 	open   map[net.Conn]struct{}
 	closed bool
 }
@@ -26,7 +26,8 @@ func newRelay(t testing.TB, url string) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{target: strings.TrimPrefix(url, "http://"), listener: l, open: make(map[net.Conn]struct{})}
+	r := &relay{listener: l, open: make(map[net.Conn]struct{})}
+	r.to(url)
 	r.running.Go(r.accept)
 	t.Cleanup(func() {
 		r.mu.Lock()
@@ -41,13 +42,27 @@ func newRelay(t testing.TB, url string) *relay {
 
 func (r *relay) url() string { return "http://" + r.listener.Addr().String() }
 
+// to passes what connects from now on to another gateway.
+func (r *relay) to(url string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target = strings.TrimPrefix(url, "http://")
+}
+
+func (r *relay) dial() (net.Conn, error) {
+	r.mu.Lock()
+	target := r.target
+	r.mu.Unlock()
+	return net.Dial("tcp", target)
+}
+
 func (r *relay) accept() {
 	for {
 		client, err := r.listener.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", r.target)
+		server, err := r.dial()
 		if err != nil {
 			_ = client.Close()
 			continue
