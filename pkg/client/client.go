@@ -14,9 +14,11 @@ type Client struct {
 	opts       Options
 	id         string
 	maxMessage int
+	resumed    *Resumed
+	again      []outgoing // what the writer sends first
 
 	events chan Message
-	outbox chan []byte
+	outbox chan outgoing
 	// closing is closed by Close, ending when the reader has met the end, done when nothing of the client runs any more.
 	closing, ending, done chan struct{}
 	closeOnce             sync.Once
@@ -25,6 +27,7 @@ type Client struct {
 	err     error      // why it ended; the first reason stays
 	nextID  uint64
 	pending map[uint64]chan Event // commands that wait for their answers; each has room for one
+	session Session
 }
 
 func newClient(ws *websocket.Conn, o Options) *Client {
@@ -33,7 +36,7 @@ func newClient(ws *websocket.Conn, o Options) *Client {
 		ws:      ws,
 		opts:    o,
 		events:  make(chan Message, o.EventQueue),
-		outbox:  make(chan []byte, sendQueue),
+		outbox:  make(chan outgoing, sendQueue),
 		closing: make(chan struct{}),
 		ending:  make(chan struct{}),
 		done:    make(chan struct{}),

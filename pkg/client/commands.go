@@ -137,7 +137,7 @@ func (c *Client) send(ctx context.Context, cmd *api.Command) error {
 		return err
 	}
 	select {
-	case c.outbox <- frame:
+	case c.outbox <- outgoing{frame, cmd.Op == api.SignalSend}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

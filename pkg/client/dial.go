@@ -25,7 +25,11 @@ type Options struct {
 	// NetDial opens the network connection. Default: net.Dialer, through the proxy that the environment names.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// DialTimeout bounds connecting, handshake and welcome together. Default: 10 s. The context may end it earlier.
+	// Resume is the session of an earlier client that is to be taken up. Whether it was says Client.Resumed: a server that
+	// refuses it makes a new client.
+	Resume *Session
+
+	// DialTimeout bounds connecting, handshake, welcome and resuming together. Default: 10 s. The context may end it earlier.
 	DialTimeout time.Duration
 	// WriteTimeout is the longest that the network may take for one message, else the connection ends. Default: 10 s.
 	WriteTimeout time.Duration
@@ -81,7 +85,11 @@ func Dial(ctx context.Context, url string, opts *Options) (*Client, error) {
 		return nil, fmt.Errorf("dial %s: %w", url, err)
 	}
 	c := newClient(ws, o)
-	if err := c.welcome(ctx); err != nil {
+	err = c.welcome(ctx)
+	if err == nil && o.Resume != nil {
+		err = c.resume(ctx, o.Resume)
+	}
+	if err != nil {
 		_ = ws.Close()
 		return nil, fmt.Errorf("dial %s: %w", url, err)
 	}
@@ -111,13 +119,19 @@ func handshake(ctx context.Context, url string, o *Options) (*websocket.Conn, er
 	return ws, err
 }
 
-// welcome reads the first frame. The end of ctx wakes it up.
-func (c *Client) welcome(ctx context.Context) error {
+// readUntil reads a message. The end of ctx wakes it up.
+func (c *Client) readUntil(ctx context.Context) (Message, error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.ws.SetReadDeadline(time.Unix(1, 0)) })
 	m, err := c.read()
 	if !stop() {
-		return context.Cause(ctx)
+		return Message{}, context.Cause(ctx)
 	}
+	return m, err
+}
+
+// welcome reads the first frame.
+func (c *Client) welcome(ctx context.Context) error {
+	m, err := c.readUntil(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,6 +140,7 @@ func (c *Client) welcome(ctx context.Context) error {
 		return fmt.Errorf("%w: it began with %q instead of a welcome", ErrProtocol, m.Name)
 	}
 	c.id, c.maxMessage = w.ClientID, int(min(w.MaxMessageBytes, 1<<31-1))
+	c.session = Session{id: w.ClientID, token: w.Resume}
 	c.events <- m
 	return nil
 }

@@ -43,6 +43,7 @@ func (c *Client) readLoop() {
 		c.alive()
 		m, err := c.read()
 		if err == nil {
+			c.count(m.Event)
 			err = c.deliver(m)
 		}
 		if err != nil {
@@ -50,6 +51,15 @@ func (c *Client) readLoop() {
 			c.farewell(err)
 			return
 		}
+	}
+}
+
+// count counts what the session has got.
+func (c *Client) count(e Event) {
+	if counts(e) {
+		c.mu.Lock()
+		c.session.received++
+		c.mu.Unlock()
 	}
 }
 

@@ -14,11 +14,17 @@ func (c *Client) writeLoop() {
 		defer ticker.Stop()
 		ping = ticker.C
 	}
+	for _, o := range c.again {
+		if err := c.write(o); err != nil {
+			c.mourn(err)
+			return
+		}
+	}
 	for {
 		var err error
 		select {
-		case frame := <-c.outbox:
-			err = c.write(frame)
+		case o := <-c.outbox:
+			err = c.write(o)
 		case <-ping:
 			err = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.opts.WriteTimeout))
 		case <-c.closing:
@@ -47,7 +53,14 @@ func (c *Client) mourn(err error) {
 	}
 }
 
-func (c *Client) write(frame []byte) error {
+func (c *Client) write(o outgoing) error {
+	c.mu.Lock()
+	c.session.note(o)
+	c.mu.Unlock()
+	return c.writeFrame(o.frame)
+}
+
+func (c *Client) writeFrame(frame []byte) error {
 	_ = c.ws.SetWriteDeadline(time.Now().Add(c.opts.WriteTimeout))
 	return c.ws.WriteMessage(websocket.TextMessage, frame)
 }
@@ -56,8 +69,8 @@ func (c *Client) write(frame []byte) error {
 func (c *Client) goodbye() {
 	for {
 		select {
-		case frame := <-c.outbox:
-			if c.write(frame) != nil {
+		case o := <-c.outbox:
+			if c.write(o) != nil {
 				c.abort()
 				return
 			}

@@ -1,0 +1,147 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	api "signalling/api/client"
+)
+
+// Resumed is the answer to a Session that was brought back: section 1.10 of PROTOCOL.md.
+type Resumed = api.Resumed
+
+// GoingAway tells that the gateway stops, and closes the connection next.
+type GoingAway = api.GoingAway
+
+// Session is what is left of a connection that was lost: Options.Resume takes it to a new one, at any gateway. It is good for
+// one Dial, and for as long as the server keeps it.
+type Session struct {
+	id, token string
+	received  uint64
+	commands  uint64
+	signals   []signalled // those that the server may not have, ascending
+}
+
+// signalled is a signal with its number among the commands of the session.
+type signalled struct {
+	number uint64
+	frame  []byte
+}
+
+const (
+	// keptSignals and keptBytes bound the signals that are kept, to be sent again on a new connection.
+	keptSignals = 256
+	keptBytes   = 1 << 20
+)
+
+// outgoing is a command on its way to the network.
+type outgoing struct {
+	frame  []byte
+	signal bool
+}
+
+// Session returns what the client can be resumed with: once it is Done, if the server keeps sessions and the connection did
+// not end for good. Else it is nil.
+func (c *Client) Session() *Session {
+	select {
+	case <-c.done:
+	default:
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end, lost := errors.AsType[*CloseError](c.err)
+	if c.session.token == "" || !lost || !end.Reconnect() {
+		return nil
+	}
+	for len(c.outbox) > 0 { // nobody writes any more
+		c.session.note(<-c.outbox)
+	}
+	s := c.session
+	return &s
+}
+
+// Resumed is how the client came back to its session: nil if it is a new one, because Options.Resume had none or the server
+// has refused it.
+//
+// If Missed is set, events are lost; a RoomJoined with Resumed comes for each of the Rooms and is the whole room. Signals
+// that the server had not got are sent again, unless it cannot be known which those are: a gateway that has died is Missed
+// and has Received 0.
+func (c *Client) Resumed() *Resumed { return c.resumed }
+
+// note counts a command that is being sent, and keeps it if it is a signal.
+func (s *Session) note(o outgoing) {
+	if s.token == "" {
+		return
+	}
+	s.commands++
+	if o.signal {
+		s.signals = append(s.signals, signalled{s.commands, o.frame})
+	}
+	size := 0
+	for i, x := range slices.Backward(s.signals) {
+		size += len(x.frame)
+		if len(s.signals)-i > keptSignals || size > keptBytes {
+			s.signals = append([]signalled(nil), s.signals[i+1:]...)
+			return
+		}
+	}
+}
+
+// counts says that the event is one of those that the session counts.
+func counts(e Event) bool {
+	switch e.(type) {
+	case *Welcome, *Resumed, *GoingAway:
+		return false
+	}
+	return true
+}
+
+// resume brings the session back, before the client starts. A refusal leaves it as it is.
+func (c *Client) resume(ctx context.Context, s *Session) error {
+	cmd := api.Command{Op: api.Resume, ID: []byte("0"), Token: []byte(s.token), Received: s.received}
+	if err := c.writeFrame(cmd.AppendObject(nil)); err != nil {
+		return closeError(err)
+	}
+	for {
+		m, err := c.readUntil(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case c.events <- m:
+		default:
+			return ErrEventsUnread
+		}
+		if counts(m.Event) && !m.Answer {
+			c.session.received++
+		}
+		if e, ok := m.Event.(*Resumed); ok {
+			c.goOn(s, e)
+			return nil
+		}
+		if m.Answer {
+			if _, refused := m.Event.(*Error); refused {
+				c.session.received++
+				return nil
+			}
+			return fmt.Errorf("%w: resume answered by %q", ErrProtocol, m.Name)
+		}
+	}
+}
+
+// goOn makes the client the one that it was.
+func (c *Client) goOn(s *Session, e *Resumed) {
+	c.resumed, c.id = e, e.ClientID
+	c.session = Session{id: e.ClientID, token: e.Resume, received: e.Seq, commands: e.Received}
+	if e.Missed && e.Received == 0 {
+		return
+	}
+	for _, x := range s.signals {
+		if x.number > e.Received {
+			c.again = append(c.again, outgoing{x.frame, true})
+		}
+	}
+}
