@@ -22,6 +22,55 @@ func (signalHeader) Append(dst []byte) []byte {
 	return append(dst, framed[2:2+binary.BigEndian.Uint16(framed)]...)
 }
 
+// takenHeader is the header of a Taken as a message.
+type takenHeader struct{}
+
+// Append implements appender.
+func (takenHeader) Append(dst []byte) []byte {
+	m := bus.Taken{}
+	fill(&m)
+	framed := m.Append(nil)
+	return append(dst, framed[4:4+binary.BigEndian.Uint32(framed)]...)
+}
+
+// allCommands is a Command with the fields of all operations.
+type allCommands struct{}
+
+// Append implements appender.
+func (allCommands) Append(dst []byte) []byte {
+	return appendAll(dst, func(v *bus.Command, op string) { v.Op = bus.Op(op) }, bus.Create, bus.Move, bus.Find)
+}
+
+// allEvents is an Event with the fields of all kinds.
+type allEvents struct{}
+
+// Append implements appender.
+func (allEvents) Append(dst []byte) []byte {
+	return appendAll(dst, func(v *bus.Event, kind string) { v.Kind = bus.Kind(kind) }, bus.Joined, bus.Moved)
+}
+
+// appendAll appends an encoding with the fields of all sorts of a message.
+func appendAll[M any, P interface {
+	*M
+	appender
+}, S ~string](dst []byte, set func(m P, sort string), sorts ...S,
+) []byte {
+	all := map[string]json.RawMessage{}
+	for _, sort := range sorts {
+		var m M
+		fill(&m)
+		set(&m, string(sort))
+		if err := json.Unmarshal(P(&m).Append(nil), &all); err != nil {
+			panic(err) // what the code encodes is JSON
+		}
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic(err)
+	}
+	return append(dst, text...)
+}
+
 // fill gives each field of a message a value, so that its encoding shows all of them. Raw JSON becomes null, which stands for
 // anything.
 func fill(message any) {

@@ -120,9 +120,9 @@ type subject struct {
 type appender interface{ Append(dst []byte) []byte }
 
 var subjects = []subject{
-	{"commands", "sig.cmd.{partition}", bus.CommandSubject(7), "gateway → owner of the partition", []string{"partition"}, &bus.Command{}},
+	{"commands", "sig.cmd.{partition}", bus.CommandSubject(7), "gateway → owner of the partition", []string{"partition"}, allCommands{}},
 	{"announcements", "sig.ann.{partition}", bus.AnnounceSubject(7), "gateway → owner of the partition", []string{"partition"}, &bus.Announce{}},
-	{"events", "sig.ev.{token}", bus.EventSubject("T"), "owner → gateways with members in the room", []string{"token"}, &bus.Event{}},
+	{"events", "sig.ev.{token}", bus.EventSubject("T"), "owner → gateways with members in the room", []string{"token"}, allEvents{}},
 	{"resync", "sig.ctl.resync", bus.ResyncSubject, "owner → all gateways", nil, &bus.Resync{}},
 	{"digests", "sig.ctl.digest.{partition}", bus.DigestSubject(7), "owner → all gateways", []string{"partition"}, &bus.Digest{}},
 	{"heartbeats", "sig.hb.gw", bus.HeartbeatSubject, "gateway → all rooms instances", nil, &bus.Heartbeat{}},
@@ -132,6 +132,8 @@ var subjects = []subject{
 	{"acks", "sig.gw.{gateway}.ack", bus.AckSubject("G"), "gateway → gateway", []string{"gateway"}, &bus.Ack{}},
 	{"gatewayPings", "sig.gw.{gateway}.ping", bus.PingSubject("G"), "rooms → gateway, answered by an empty message", []string{"gateway"}, nil},
 	{"gatewayResync", "sig.gw.{gateway}.resync", bus.ResyncOneSubject("G"), "owner → one gateway", []string{"gateway"}, &bus.Resync{}},
+	{"take", "sig.gw.{gateway}.take", bus.TakeSubject("G"), "gateway → gateway: a client came for its session", []string{"gateway"}, &bus.Take{}},
+	{"taken", "sig.gw.{gateway}.taken.{seq}", bus.TakenSubject("G", 7), "gateway → gateway: four bytes of length, this header of that length, and the frames that the client does not have", []string{"gateway", "seq"}, takenHeader{}},
 	{"roomsPings", "sig.own.{instance}.ping", bus.RoomsPingSubject("I"), "rooms, gateway → rooms, answered by an empty message", []string{"instance"}, nil},
 }
 
@@ -169,7 +171,7 @@ func addBus(t *testing.T, d object) {
 		d["channels"].(object)[s.name] = channel
 		d["operations"].(object)[s.name] = object{"action": "send", "channel": ref("channels/" + s.name)}
 	}
-	for name, answer := range map[string]string{"commands": "answers", "announcements": "corrections"} {
+	for name, answer := range map[string]string{"commands": "answers", "announcements": "corrections", "take": "taken"} {
 		d["operations"].(object)[name].(object)["reply"] = object{"channel": ref("channels/" + answer)}
 	}
 }
