@@ -23,6 +23,8 @@ type Client struct {
 	closing, ending, done chan struct{}
 	closeOnce             sync.Once
 
+	sending sync.RWMutex // held for reading while a command is queued
+
 	mu      sync.Mutex // guards what follows
 	err     error      // why it ended; the first reason stays
 	nextID  uint64

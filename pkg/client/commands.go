@@ -129,6 +129,8 @@ func (c *Client) send(ctx context.Context, cmd *api.Command) error {
 	if len(frame) > c.maxMessage {
 		return fmt.Errorf("%w: %d of at most %d bytes", ErrMessageTooBig, len(frame), c.maxMessage)
 	}
+	c.sending.RLock()
+	defer c.sending.RUnlock()
 	// Of several ready cases select takes any: these two must win over the outbox.
 	if err := ctx.Err(); err != nil {
 		return err

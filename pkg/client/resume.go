@@ -50,6 +50,8 @@ func (c *Client) Session() *Session {
 	default:
 		return nil
 	}
+	c.sending.Lock() // who has queued a command has done so, and nobody can from now on
+	defer c.sending.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	end, lost := errors.AsType[*CloseError](c.err)

@@ -128,7 +128,7 @@ func (g *Gateway) connect(ctx context.Context, opts Options) error {
 		AnnounceInterval: announceInterval, MaxPending: g.cfg.MaxPending, MaxRooms: g.cfg.Limits.maxRooms(),
 		Metrics: hub.NewMetrics(g.metrics), Negotiations: g.cfg.NegotiationMetrics,
 		Limited: func() { g.doors.Limited(door.KindRooms) },
-		Resume: g.cfg.Resume.hub(),
+		Resume:  g.cfg.Resume.hub(),
 	}, nc, g.log)
 	if err == nil {
 		err = g.hub.Register(g.metrics)

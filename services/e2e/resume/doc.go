@@ -1,3 +1,3 @@
-// Package resume holds the server against PROTOCOL.md section 1.9: clients that lose their connections, or whose gateways
+// Package resume holds the server against PROTOCOL.md section 1.10: clients that lose their connections, or whose gateways
 // stop or die, come back to their sessions. It has no code outside of its tests.
 package resume

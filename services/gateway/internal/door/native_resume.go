@@ -147,7 +147,7 @@ func (c *native) resume(op int, msg []byte, cmd *client.Command) bool {
 	}
 	s, err := c.link.take(cmd)
 	if err != nil {
-		e := hub.ResumeError(err)
+		e := c.door.hub.ResumeError(err)
 		c.door.cfg.Logger.Info("session not resumed", "client", fresh.ID(), "door", nativeDoor, "reason", e.Message)
 		fresh.Answer(cmd.ID, e)
 		return true

@@ -3,7 +3,7 @@ package door
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,7 +25,7 @@ const (
 )
 
 // errRecovery is what a client brought that did not come from here.
-var errRecovery = errors.New("the pid and the offset do not fit")
+var errRecovery = fmt.Errorf("%w: the pid and the offset do not fit", hub.ErrToken)
 
 // sioEncoder makes frames of the Socket.IO door: the event's array, without an offset.
 type sioEncoder struct{}
@@ -79,7 +79,7 @@ func (l *sioLink) connect(auth json.RawMessage) {
 			l.door.cfg.Logger.Info("session resumed", "client", s.ID(), "door", socketIODoor)
 			return
 		}
-		l.door.cfg.Logger.Info("session not resumed", "door", socketIODoor, "reason", hub.ResumeError(err).Message)
+		l.door.cfg.Logger.Info("session not resumed", "door", socketIODoor, "reason", h.ResumeError(err).Message)
 	}
 	s := h.ConnectLink(l.s.ID(), l)
 	l.session.Store(s)

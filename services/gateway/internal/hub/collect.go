@@ -12,6 +12,7 @@ type collector struct {
 
 	rooms, requests, announcements, held, unacked, inbox *prometheus.Desc
 	queueFrames, queueBytes, fullest                     *prometheus.Desc
+	detached, kept                                       *prometheus.Desc
 }
 
 // Register adds what the hub holds to the registry.
@@ -30,6 +31,8 @@ func (h *Hub) Register(reg prometheus.Registerer) error {
 		queueFrames:   gauge("queue_frames", "Messages that wait to be sent to clients, of all clients together."),
 		queueBytes:    gauge("queue_bytes", "Bytes that wait to be sent to clients, of all clients together."),
 		fullest:       gauge("queue_fullest_frames", "Messages that wait to be sent to the client that has most of them."),
+		detached:      gauge("detached_sessions", "Sessions of clients that have lost their connections and may come back."),
+		kept:          gauge("kept_bytes", "Bytes that are kept for clients that may come back, of all clients together."),
 	})
 }
 
@@ -43,6 +46,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for desc, v := range map[*prometheus.Desc]int{
 		c.rooms: s.Rooms, c.requests: s.Requests, c.announcements: s.Announcements, c.held: s.Held, c.unacked: s.Unacked,
 		c.inbox: len(c.h.inbox), c.queueFrames: frames, c.queueBytes: bytes, c.fullest: fullest,
+		c.detached: s.Detached, c.kept: int(s.KeptBytes),
 	} {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(v))
 	}

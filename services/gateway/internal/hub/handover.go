@@ -294,6 +294,11 @@ func (h *Hub) receive(
 	}
 	out.conns = append(out.conns, s.conn)
 	out.release()
+	if dead {
+		h.m.resumed[resumedFound].Inc()
+	} else {
+		h.m.resumed[resumedMoved].Inc()
+	}
 	h.log.Info("session taken over", "client", s.id, "from", t.Gateway, "dead", dead, "rooms", len(taken.Rooms),
 		"frames", len(taken.Frames), "missed", missed)
 	return s, nil

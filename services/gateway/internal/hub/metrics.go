@@ -22,6 +22,8 @@ type Metrics struct {
 	signalSize              prometheus.Observer
 	acknowledged            prometheus.Observer
 
+	resumed []prometheus.Counter // by resumption
+
 	events []prometheus.Counter // by delivered
 	fanOut prometheus.Observer
 
@@ -148,6 +150,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.registerSignals(reg)
 	m.events = metrics.Counters(reg, counter("events_delivered_total", "Events that were queued for members, one for each member."),
 		"event", client.ClientJoinedName, client.ClientLeftName, client.RoomLeftName, client.OwnerChangedName, client.RoomUpdatedName)
+	m.resumed = metrics.Counters(reg, counter("sessions_resumed_total",
+		"Clients that came back for their sessions, by where these were or why they were not resumed."), "result", resumptions...)
 	m.fanOut = histogram(reg, "event_fanout_clients", "Clients of this gateway that an event went to.", fanOutBuckets)
 	m.repairs = metrics.Counters(reg, counter("repairs_total", "Rooms about which something was missed and the owner asked, by how that was seen."),
 		"cause", "gap", "digest", "stale", "leave", "held-signal", "answer")

@@ -17,6 +17,25 @@ var (
 	errBusy  = &client.Error{Code: client.Unavailable, Message: "the session cannot be resumed now"}
 )
 
+// resumption is what became of a client that came back.
+type resumption int
+
+const (
+	resumedHere resumption = iota
+	resumedMoved
+	resumedFound
+	resumptionUsed
+	resumptionEnded
+	resumptionWrong
+	resumptionInvalid
+	resumptionBusy
+)
+
+// resumptions are their names: the session was at this gateway, handed over by another one, or put together from what rooms
+// know because its gateway is gone; or its token was used before, too old, another client's, no token; or it could not be
+// known in time.
+var resumptions = []string{"here", "moved", "found", "used", "ended", "mismatch", "invalid", "unavailable"}
+
 // evictTime bounds how long a connection may take to end once another one has its session.
 const evictTime = 2 * time.Second
 
@@ -127,7 +146,11 @@ func (h *Hub) Resume(ctx context.Context, l Link, t Token, received uint64, use 
 	case t.Gateway == h.id && s == nil:
 		return nil, errEnded
 	case t.Gateway == h.id:
-		return s, s.keep.attach(ctx, l, t.Inc, received, use)
+		if err := s.keep.attach(ctx, l, t.Inc, received, use); err != nil {
+			return nil, err
+		}
+		h.m.resumed[resumedHere].Inc()
+		return s, nil
 	case s != nil:
 		return nil, errUsed // it has come here already
 	}
@@ -298,18 +321,19 @@ func (r *replica) picture(self string) *client.RoomJoined {
 	return e
 }
 
-// asClientError is the error for a client.
-func asClientError(err error) *client.Error {
-	if e, ok := errors.AsType[*client.Error](err); ok {
-		return e
+// ResumeError is what a client is told of an error of Resume or of Resume.Open. It is counted.
+func (h *Hub) ResumeError(err error) *client.Error {
+	e, n := errBusy, resumptionBusy
+	switch {
+	case errors.Is(err, ErrToken):
+		e, n = &client.Error{Code: client.Unauthorized, Message: "the token is not valid"}, resumptionInvalid
+	case errors.Is(err, errUsed):
+		e, n = errUsed, resumptionUsed
+	case errors.Is(err, errEnded):
+		e, n = errEnded, resumptionEnded
+	case errors.Is(err, errWrong):
+		e, n = errWrong, resumptionWrong
 	}
-	return errBusy
-}
-
-// ResumeError is what a client is told of an error of Resume or of Resume.Open.
-func ResumeError(err error) *client.Error {
-	if errors.Is(err, errToken) {
-		return &client.Error{Code: client.Unauthorized, Message: "the token is not valid"}
-	}
-	return asClientError(err)
+	h.m.resumed[n].Inc()
+	return e
 }

@@ -19,8 +19,8 @@ type Token struct {
 	Inc uint64
 }
 
-// errToken says only that a token is none of ours: not why.
-var errToken = errors.New("the token is not valid")
+// ErrToken says only that a token is none of ours: not why.
+var ErrToken = errors.New("the token is not valid")
 
 // Seal signs a token for a purpose, such as the door that it is for: HMAC-SHA256 (RFC 2104), cut to 128 bits.
 func (r *Resume) Seal(purpose string, t Token) string {
@@ -32,15 +32,15 @@ func (r *Resume) Seal(purpose string, t Token) string {
 func (r *Resume) Open(purpose, sealed string) (Token, error) {
 	i := strings.LastIndexByte(sealed, '.')
 	if i < 0 || !hmac.Equal([]byte(sealed[i+1:]), []byte(r.sign(purpose, sealed[:i]))) {
-		return Token{}, errToken
+		return Token{}, ErrToken
 	}
 	parts := strings.Split(sealed[:i], ".")
 	if len(parts) != 3 {
-		return Token{}, errToken
+		return Token{}, ErrToken
 	}
 	inc, err := strconv.ParseUint(parts[2], 36, 64)
 	if err != nil {
-		return Token{}, errToken
+		return Token{}, ErrToken
 	}
 	return Token{Client: parts[0], Gateway: parts[1], Inc: inc}, nil
 }
