@@ -84,6 +84,9 @@ func (c *nodeClient) back(room string, lost bool) {
 	for len(want) > 0 {
 		o := c.next("news", c.flowing)
 		name, _ := o.Args[0].(string)
+		if lost && name == "signal-receive" && o.Args[3] == "before" {
+			continue // the gateway died before it had said that this one was delivered
+		}
 		if !want[name] || (name == "resumed" && o.Args[4] != lost) {
 			c.t.Fatalf("%s: %.500v, while %v", c.ref, o.Args, want)
 		}
