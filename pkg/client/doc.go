@@ -14,6 +14,10 @@
 // program knows what to do about that. [CloseError] says whether the server wants it to come back. Do so after a pause with
 // jitter.
 //
+// Where the server keeps sessions, a client whose connection was lost leaves a [Session], and a Dial with it as
+// [Options].Resume, at any gateway, goes on as the same client: with its id, in its rooms, and with what it missed.
+// [Client.Resumed] says whether that has worked.
+//
 // Rooms can have options, such as a password, or what becomes of them without their owner: [Client.CreateWith],
 // [Client.JoinWith], [Client.Update], [Client.Kick].
 //
