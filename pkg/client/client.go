@@ -15,7 +15,6 @@ type Client struct {
 	id         string
 	maxMessage int
 	resumed    *Resumed
-	again      []outgoing // what the writer sends first
 
 	events chan Message
 	outbox chan outgoing
@@ -30,6 +29,7 @@ type Client struct {
 	nextID  uint64
 	pending map[uint64]chan Event // commands that wait for their answers; each has room for one
 	session Session
+	again   []outgoing // what the writer sends first
 }
 
 func newClient(ws *websocket.Conn, o Options) *Client {

@@ -58,7 +58,11 @@ func (c *Client) Session() *Session {
 	if c.session.token == "" || !lost || !end.Reconnect() {
 		return nil
 	}
-	for len(c.outbox) > 0 { // nobody writes any more
+	for _, o := range c.again { // nobody writes any more
+		c.session.note(o)
+	}
+	c.again = nil
+	for len(c.outbox) > 0 {
 		c.session.note(<-c.outbox)
 	}
 	s := c.session
@@ -90,6 +94,17 @@ func (s *Session) note(o outgoing) {
 			return
 		}
 	}
+}
+
+// nextAgain takes the next of the signals that are sent again.
+func (c *Client) nextAgain() (o outgoing, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.again) == 0 {
+		return o, false
+	}
+	o, c.again = c.again[0], c.again[1:]
+	return o, true
 }
 
 // counts says that the event is one of those that the session counts.

@@ -14,7 +14,7 @@ func (c *Client) writeLoop() {
 		defer ticker.Stop()
 		ping = ticker.C
 	}
-	for _, o := range c.again {
+	for o, ok := c.nextAgain(); ok; o, ok = c.nextAgain() {
 		if err := c.write(o); err != nil {
 			c.mourn(err)
 			return

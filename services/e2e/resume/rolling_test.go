@@ -24,7 +24,7 @@ var rollingClients = flag.Int("rolling.clients", 40, "clients that signal while 
 // no command fails, and each signal arrives once and in order.
 func TestRollingRestart(t *testing.T) {
 	w := newWorld(t, "60s")
-	all := newCrowd(t, w, *rollingClients)
+	all := newCrowd(t, w, *rollingClients, false)
 	all.flows()
 	for _, g := range w.Gateways {
 		restart(t, w, g.Stop)
@@ -43,8 +43,7 @@ func TestRollingRestart(t *testing.T) {
 // Without sessions the same clients see each other leave: the test above can fail.
 func TestRollingRestartWithoutSessions(t *testing.T) {
 	w := newWorld(t, "0s")
-	all := newCrowd(t, w, 4)
-	all.quiet = true
+	all := newCrowd(t, w, 4, true)
 	all.flows()
 	restart(t, w, w.Gateways[0].Stop)
 	for deadline := time.Now().Add(labtest.Patience); all.wrong.Load() == 0; time.Sleep(10 * time.Millisecond) {
@@ -101,9 +100,9 @@ type member struct {
 	sent, received atomic.Int64
 }
 
-func newCrowd(t *testing.T, w *chaos.World, n int) *crowd {
+func newCrowd(t *testing.T, w *chaos.World, n int, quiet bool) *crowd {
 	t.Helper()
-	all := &crowd{t: t, w: w}
+	all := &crowd{t: t, w: w, quiet: quiet}
 	for i := range n {
 		m := &member{all: all, gateway: i, room: fmt.Sprintf("pair %d", i/2)}
 		var err error

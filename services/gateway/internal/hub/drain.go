@@ -45,14 +45,18 @@ func (h *Hub) Drain(ctx context.Context, code client.CloseCode, spread time.Dura
 // awayCheck is how often Away looks.
 const awayCheck = 10 * time.Millisecond
 
-// Away waits until the sessions of all clients are at other gateways and have been heard of there, or ctx ends.
+// Away waits until the sessions of all clients are at other gateways and have been heard of there, and the other gateways
+// know what has become of their signals, or ctx ends.
 func (h *Hub) Away(ctx context.Context) {
 	every := time.NewTicker(awayCheck)
 	defer every.Stop()
-	for {
-		if s := h.Stats(); s.Sessions == 0 && s.Parting == 0 && s.Held == 0 && s.Unacked == 0 {
+	for before := false; ; {
+		s := h.Stats()
+		now := s.Sessions == 0 && s.Parting == 0 && s.Held == 0 && s.Unacked == 0 && h.links.acknowledged()
+		if now && before { // twice, because an acknowledgement may just have been on its way out
 			return
 		}
+		before = now
 		select {
 		case <-every.C:
 		case <-ctx.Done():

@@ -123,6 +123,18 @@ func (in *incoming) soon() {
 	in.armed = true
 }
 
+// acknowledged says that all that has come is acknowledged.
+func (ls *links) acknowledged() bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, in := range ls.in {
+		if in.unacked > 0 || len(in.holding) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // due acknowledges what has come.
 func (in *incoming) due() {
 	out := in.ls.h.outbox()
