@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"signalling/api/bus"
 	api "signalling/api/client"
 	"signalling/services/gateway/internal/hub"
@@ -273,4 +275,30 @@ func TestOffNothingIsKept(t *testing.T) {
 		refusedToken(w.t, e, "not resumed here")
 		w.quiet()
 	})
+}
+
+// A gateway that stops has acknowledged the signals that it delivered: else they would be sent again to where their targets
+// are now.
+func TestSignalsAreAcknowledgedBeforeAGatewayStops(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r, alice, p, bob := apart(w)
+		p.publish(p.next(r, bob, alice, `1`))
+		alice.expect(received(lobby, bob, `1`))
+		settle()
+		goodBye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+		if err := alice.ws.WriteControl(websocket.CloseMessage, goodBye, time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		c := w.owner.expectCommand(bus.Leave, lobby, alice)
+		r.publish(r.remove(alice))
+		r.left(c)
+		settle()
+		p.expectNoAck()
+		w.hub.Away(t.Context())
+		settle()
+		if len(p.acks) == 0 {
+			t.Fatal("the gateway may stop, and has acknowledged nothing")
+		}
+		p.expectAck(1, false)
+	}, keeps())
 }
