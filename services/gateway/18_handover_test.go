@@ -1,0 +1,181 @@
+package gateway_test
+
+import (
+	"fmt"
+	"testing"
+
+	"signalling/api/bus"
+	api "signalling/api/client"
+	"signalling/services/gateway/internal/hub"
+)
+
+// Sessions that move from one gateway to another, both real.
+
+// second is another gateway on the same bus. The owner of the first plays the rooms service for both.
+func (w *world) second() *world {
+	w.t.Helper()
+	other := newWorld(w.t, w.srv, keeps())
+	settle()
+	w.owner.heard()
+	return other
+}
+
+// moves takes the move of a member to another gateway through: command, event, answer. Before it is carried out, the room may
+// change.
+func (r *room) moves(who named, from, to *world, inc uint64, meanwhile ...*bus.Event) {
+	r.o.t.Helper()
+	was := r.o.gateway
+	r.o.gateway = to.hub.ID()
+	c := r.o.expectCommand(bus.Move, r.name, who)
+	r.o.gateway = was
+	if c.From != from.hub.ID() || c.Inc != inc || c.Dead {
+		r.o.t.Errorf("move %+v", c.Command)
+	}
+	r.publish(meanwhile...)
+	r.Version++
+	for i := range r.Members {
+		if m := &r.Members[i]; m.Client == who.name() {
+			m.Gateway, m.Seq, m.Inc = to.hub.ID(), c.Seq, inc
+		}
+	}
+	r.publish(&bus.Event{
+		Room: r.name, Stamp: r.Stamp, Kind: bus.Moved, Client: who.name(), Gateway: to.hub.ID(), Seq: c.Seq, Inc: inc,
+	})
+	r.answer(c)
+}
+
+func TestASessionMoves(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		r, alice, bob := pair(w)
+		w2 := w.second()
+		alice.vanish()
+		settle()
+		bob.signal(lobby, alice, `1`)
+		settle()
+		again, e := w2.resumed(alice, 2)
+		if e.Seq != 2 || e.Missed || e.Received != 1 {
+			w.t.Errorf("%+v", e)
+		}
+		again.expect(received(lobby, bob, `1`))
+		bob.signal(lobby, again, `2`) // it waits until it is known where she is
+		zoe := stranger("zoe")
+		r.moves(again, w, w2, 1, r.add(zoe, "elsewhere", 1), r.govern(bus.Policy{Locked: true}))
+		bob.expect(clientJoined(lobby, zoe), updated(lobby, lockedState()))
+		again.expect(clientJoined(lobby, zoe), updated(lobby, lockedState())) // what has changed on the way
+		again.expect(received(lobby, bob, `2`))
+		for n := range 10 {
+			bob.signal(lobby, again, number(n))
+			again.expect(received(lobby, bob, number(n)))
+			again.signal(lobby, bob, number(n))
+			bob.expect(received(lobby, again, number(n)))
+		}
+		_, used := w2.resume(alice.welcome.Resume, 2)
+		refusedToken(w.t, used, "used")
+		_, used = w.resume(alice.welcome.Resume, 2)
+		refusedToken(w.t, used, "ended")
+		pass(2 * window)
+		w.owner.expectNoCommand()
+		bob.expectNothing()
+	}, keeps())
+}
+
+// The old connection is still there, and its end comes late.
+func TestASessionMovesFromALivingConnection(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		r, alice, bob := pair(w)
+		w2 := w.second()
+		again, _ := w2.resumed(alice, 2)
+		alice.expectEnd(api.CloseResumed)
+		r.moves(again, w, w2, 1)
+		alice.vanish()
+		pass(2 * window)
+		bob.signal(lobby, again, `1`)
+		again.expect(received(lobby, bob, `1`))
+		w.owner.expectNoCommand()
+		bob.expectNothing()
+	}, keeps())
+}
+
+// finds answers the questions of the gateway, one to each partition, where a client is.
+func (o *owner) finds(found ...bus.Found) {
+	o.t.Helper()
+	for range bus.Partitions {
+		m := receive(o.t, o.commands, "question")
+		var c bus.Command
+		if err := c.Decode(m.Data); err != nil || c.Op != bus.Find || len(c.Clients) != 1 {
+			o.t.Fatalf("%s, %v", m.Data, err)
+		}
+		a := bus.Answer{Result: bus.Done}
+		for _, f := range found {
+			if p, _ := bus.PartitionOf(m.Subject); p == bus.Partition(f.Room) {
+				a.Found = append(a.Found, f)
+			}
+		}
+		a.Epoch = o.epoch
+		o.send(m.Reply, &a)
+	}
+}
+
+// lost is a token of a gateway that is no more.
+func (w *world) lost(client string, inc uint64) string {
+	return w.hub.Tokens().Seal("native", hub.Token{Client: client, Gateway: "gone", Inc: inc})
+}
+
+// ask is resume without its answer.
+func (w *world) ask(token string) *client {
+	w.t.Helper()
+	c := w.connect()
+	c.say(fmt.Sprintf(`{"event":"resume","token":%q,"received":7}`, token))
+	return c
+}
+
+func TestASessionOfADeadGateway(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		r := w.owner.found(lobby, stranger("alice"), "gone")
+		r.add(stranger("zoe"), "elsewhere", 1)
+		alice := w.ask(w.lost("alice", 3))
+		w.owner.finds(bus.Found{Client: "alice", Room: lobby, Gateway: "gone", Inc: 3})
+		e, _, err := api.DecodeObject([]byte(alice.next()))
+		x, ok := e.(*api.Resumed)
+		if err != nil || !ok || x.ClientID != "alice" || !x.Missed || x.Seq != 7 || x.Received != 0 || len(x.Rooms) != 1 {
+			w.t.Fatalf("%+v, %v", e, err)
+		}
+		alice.id = "alice"
+		c := w.owner.expectCommand(bus.Move, lobby, alice)
+		if c.From != "gone" || c.Inc != 4 || !c.Dead {
+			w.t.Errorf("move %+v", c.Command)
+		}
+		r.Version++
+		r.Members[0].Gateway, r.Members[0].Seq, r.Members[0].Inc = c.Gateway, c.Seq, 4
+		r.answer(c)
+		alice.expect(&api.RoomJoined{Room: lobby, OwnerID: "alice", Clients: []string{"zoe"}, Resumed: true})
+		w.quiet()
+	}, keeps())
+}
+
+func TestASessionOfADeadGatewayThatIsNotThere(t *testing.T) {
+	for _, tt := range []struct {
+		name, word string
+		found      []bus.Found
+	}{
+		{"nowhere", "ended", nil},
+		{"elsewhere", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "elsewhere", Inc: 4}}},
+		{"newer", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "gone", Inc: 4}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			scene(t, func(_ *testing.T, w *world) {
+				alice := w.ask(w.lost("alice", 3))
+				w.owner.finds(tt.found...)
+				e, _, err := api.DecodeObject([]byte(alice.next()))
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				refusedToken(w.t, e, tt.word)
+				alice.join(lobby) // it goes on as a new client
+				w.owner.result(w.owner.expectCommand(bus.Join, lobby, alice), bus.NotExists)
+				alice.expect(notExists(lobby))
+				w.quiet()
+			}, keeps())
+		})
+	}
+}
