@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"signalling/api/bus"
 	api "signalling/api/client"
@@ -178,4 +179,41 @@ func TestASessionOfADeadGatewayThatIsNotThere(t *testing.T) {
 			}, keeps())
 		})
 	}
+}
+
+// All clients of a dead gateway come at once: the owners are asked for them together.
+func TestAStormAfterADeadGateway(t *testing.T) {
+	const n = 200
+	scene(t, func(_ *testing.T, w *world) {
+		var all []*client
+		for range n {
+			all = append(all, w.connect())
+		}
+		for i, c := range all {
+			c.say(fmt.Sprintf(`{"event":"resume","token":%q,"received":7}`, w.lost(fmt.Sprintf("client-%d", i), 0)))
+		}
+		settle()
+		pass(time.Second)
+		if got := len(w.owner.commands); got != bus.Partitions {
+			w.t.Errorf("%d questions for %d clients, want %d", got, n, bus.Partitions)
+		}
+		for range bus.Partitions {
+			m := receive(w.t, w.owner.commands, "question")
+			var c bus.Command
+			if err := c.Decode(m.Data); err != nil || c.Op != bus.Find || len(c.Clients) != n {
+				w.t.Fatalf("%.200s, %v", m.Data, err)
+			}
+			a := bus.Answer{Result: bus.Done}
+			a.Epoch = w.owner.epoch
+			w.owner.send(m.Reply, &a)
+		}
+		for _, c := range all {
+			e, _, err := api.DecodeObject([]byte(c.next()))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			refusedToken(w.t, e, "ended")
+		}
+		w.quiet()
+	}, keeps())
 }
