@@ -77,7 +77,7 @@ func (m *Taken) Decode(message []byte) error {
 		f := make(Frame, 0, parts)
 		for range parts {
 			size, width := binary.Uvarint(rest)
-			if width <= 0 || size > uint64(len(rest)-width) {
+			if width <= 0 || size > uint64(len(rest)-width) { // #nosec G115 -- width is at most its length
 				return errTaken
 			}
 			end := width + int(size) // #nosec G115 -- at most len(rest)
