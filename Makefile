@@ -79,11 +79,10 @@ test: ## run all tests under the race detector
 	run -p 1 $$race -shuffle=on -timeout $(TEST_TIMEOUT) -run '$(RUN)' $(E2E)/...; \
 	$$ok
 
-# Its libraries are heavy, so it is a module outside of the workspace. -mod=mod follows what our own modules require. Go's cache
-# does not see what it reads.
+# Its libraries are heavy, so it is a module outside of the workspace. Go's cache does not see what it reads.
 .PHONY: test-deploy
 test-deploy: ## test what is in deploy: alerts, dashboard, Helm chart
-	GOWORK=off go -C .ci/deploy test -mod=mod -count=1 ./...
+	GOWORK=off go -C .ci/deploy test -count=1 ./...
 
 # One: make threats THREATS=origin
 THREATS ?= .
@@ -131,11 +130,11 @@ check-vet:
 .PHONY: check-lint
 check-lint: $(LINT)
 	$(LINT) run $(addsuffix /...,$(MODULES))
-	cd .ci/deploy && GOWORK=off $(LINT) run --modules-download-mode=mod ./... # it follows what our own modules require
+	cd .ci/deploy && GOWORK=off $(LINT) run ./...
 
 .PHONY: check-tidy
 check-tidy:
-	@ok=true; for m in $(MODULES); do \
+	@ok=true; for m in $(MODULES) .ci/deploy; do \
 		echo "go mod tidy -diff in $$m"; GOWORK=off go -C $$m mod tidy -diff || ok=false; \
 	done; $$ok || { echo "run make tidy" >&2; exit 1; }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalling/services/e2e/bench"
+	"signalling/services/e2e/figures"
 	"signalling/services/e2e/labtest"
 	"signalling/services/e2e/need"
 )
@@ -37,7 +38,7 @@ func TestMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "figures.json")
-	if err := now.Write(file); err != nil {
+	if err := figures.Write(file, now); err != nil {
 		t.Fatal(err)
 	}
 	read, err := bench.ReadFigures(file)
@@ -47,7 +48,7 @@ func TestMeasure(t *testing.T) {
 	for _, target := range bench.Targets {
 		for _, w := range works {
 			values := read.Works[w.ID].Values[target]["cpu"]
-			if len(values) != 2 || bench.Median(values) <= 0 {
+			if len(values) != 2 || figures.Median(values) <= 0 {
 				t.Errorf("%s on %s: %v", w.ID, target, values)
 			}
 		}
@@ -67,7 +68,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := f.Splice(string(page)); err != nil || text != string(page) {
+	if text, err := bench.Page.Splice(string(page), f.Markdown()); err != nil || text != string(page) {
 		t.Errorf("README.md does not show figures.json (go run ./services/e2e/cmd/bench -page): %v", err)
 	}
 }

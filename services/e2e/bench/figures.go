@@ -1,17 +1,10 @@
 package bench
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"runtime"
-	"slices"
-	"strings"
 	"time"
+
+	"signalling/services/e2e/figures"
 )
 
 // Figures are what was measured, and where. They are kept in a file beside this package, which later runs compare with.
@@ -32,30 +25,11 @@ type Rounds struct {
 // ReadFigures reads a file of figures. One that is not there is empty.
 func ReadFigures(path string) (*Figures, error) {
 	f := &Figures{Works: map[string]*Rounds{}}
-	data, err := os.ReadFile(path) //nolint:gosec // G304: the caller's file
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(data, f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, nil
-}
-
-// Write writes them.
-func (f *Figures) Write(path string) error {
-	data, err := json.MarshalIndent(f, "", "\t")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o644) //nolint:gosec // G306: for everybody to read
+	return f, figures.Read(path, f)
 }
 
 func (f *Figures) put(w *Work, samples map[Target][]Result) {
-	f.Machine = machine()
+	f.Machine = figures.Machine()
 	r := &Rounds{Measured: time.Now().UTC().Format(time.DateOnly), Values: map[Target]map[string][]float64{}}
 	for t, results := range samples {
 		r.Values[t] = map[string][]float64{}
@@ -77,31 +51,6 @@ func (f *Figures) values(w *Work, m *Metric, t Target) []float64 {
 		return r.Values[t][m.ID]
 	}
 	return nil
-}
-
-// Median is the middle of the values, 0 if there are none.
-func Median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
-}
-
-// machine says on what this runs.
-func machine() string {
-	model := runtime.GOARCH
-	if f, err := os.Open("/proc/cpuinfo"); err == nil {
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			if name, value, _ := strings.Cut(lines.Text(), ":"); strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
-		}
-		_ = f.Close()
-	}
-	return fmt.Sprintf("%d cores, %s, %s, %s", runtime.NumCPU(), model, runtime.GOOS, runtime.Version())
 }
 
 // Merge takes over the works of later figures, target by target.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"signalling/services/e2e/figures"
 )
 
 // titles are how the tables call the targets.
@@ -51,7 +53,7 @@ func spread(values []float64) string {
 	if len(values) == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%s (%s–%s)", number(Median(values)), number(slices.Min(values)), number(slices.Max(values)))
+	return fmt.Sprintf("%s (%s–%s)", number(figures.Median(values)), number(slices.Min(values)), number(slices.Max(values)))
 }
 
 func number(v float64) string {
@@ -66,10 +68,10 @@ func number(v float64) string {
 
 // verdict is the ratio, or the value, and whether it is at or under its bar: two cells.
 func (f *Figures) verdict(w *Work, m *Metric, t Target) string {
-	value, bar := Median(f.values(w, m, t)), m.Bars[t]
+	value, bar := figures.Median(f.values(w, m, t)), m.Bars[t]
 	text, limit := number(value)+" "+m.Unit, fmt.Sprintf("≤ %g %s", bar.Max, m.Unit)
 	if !bar.Absolute {
-		peer := Median(f.values(w, m, Node))
+		peer := figures.Median(f.values(w, m, Node))
 		if peer == 0 {
 			return "– | –"
 		}
@@ -96,8 +98,8 @@ func (f *Figures) Compare(earlier *Figures) string {
 				continue
 			}
 			ratio := "–"
-			if Median(then) > 0 {
-				ratio = fmt.Sprintf("%.2f", Median(now)/Median(then))
+			if figures.Median(then) > 0 {
+				ratio = fmt.Sprintf("%.2f", figures.Median(now)/figures.Median(then))
 			}
 			_, _ = fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", m.Name, m.Unit, titles[t], spread(now), spread(then), ratio)
 		}
@@ -105,18 +107,5 @@ func (f *Figures) Compare(earlier *Figures) string {
 	return b.String()
 }
 
-// The page holds the tables between these lines.
-const (
-	begin = "<!-- bench: made by make bench-page -->\n"
-	end   = "<!-- /bench -->"
-)
-
-// Splice puts the tables into a page, between its marks.
-func (f *Figures) Splice(page string) (string, error) {
-	head, rest, ok := strings.Cut(page, begin)
-	_, tail, found := strings.Cut(rest, end)
-	if !ok || !found {
-		return "", fmt.Errorf("the page has no place for the tables: %s…%s", begin, end)
-	}
-	return head + begin + f.Markdown() + end + tail, nil
-}
+// Page is where README.md has the tables.
+var Page = figures.Place{Name: "bench", By: "make bench-page"}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"signalling/services/e2e/lab"
@@ -121,20 +120,7 @@ func (w *World) Restore(ctx context.Context) error {
 	for _, n := range w.nodes() {
 		all = append(all, n.Process)
 	}
-	for _, p := range all {
-		if !p.Running() {
-			if err := p.Launch(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	errs := make([]error, len(all))
-	var ready sync.WaitGroup
-	for i, p := range all {
-		ready.Go(func() { errs[i] = p.Ready(ctx) })
-	}
-	ready.Wait()
-	return errors.Join(errs...)
+	return lab.Revive(ctx, all)
 }
 
 // owners waits until each partition has exactly one owner, which is active. It returns what is wrong when ctx ends.

@@ -135,6 +135,33 @@ func (p *person) check(want []string) error {
 	return nil
 }
 
+// told waits until each person was told what it is to be told of each room ("" is nothing), and nothing else, forgets it, and
+// returns when the last was.
+func (c *crowd) told(ctx context.Context, what func(*person, *room) string) (last time.Time, err error) {
+	for _, p := range c.people {
+		var want []string
+		for _, r := range c.rooms {
+			if w := what(p, r); w != "" {
+				want = append(want, w)
+			}
+		}
+		if len(want) == 0 {
+			continue
+		}
+		at, err := p.await(ctx, len(want))
+		if err != nil {
+			return last, err
+		}
+		if err := p.check(want); err != nil {
+			return last, err
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last, nil
+}
+
 // describe is an event as check compares it.
 func describe(e client.Event) string {
 	switch e := e.(type) {

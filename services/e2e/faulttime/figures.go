@@ -1,16 +1,13 @@
 package faulttime
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"signalling/services/e2e/figures"
 )
 
 // Figures are what was measured. They are kept in a file beside this package, from which the page's table is made.
@@ -26,31 +23,12 @@ func NewFigures() *Figures { return &Figures{Rows: map[string]map[string][]float
 // ReadFigures reads a file of figures. One that is not there is empty.
 func ReadFigures(path string) (*Figures, error) {
 	f := NewFigures()
-	data, err := os.ReadFile(path) //nolint:gosec // G304: the caller's file
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(data, f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, nil
-}
-
-// Write writes them.
-func (f *Figures) Write(path string) error {
-	data, err := json.MarshalIndent(f, "", "\t")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o644) //nolint:gosec // G306: for everybody to read
+	return f, figures.Read(path, f)
 }
 
 // Add adds what a run of a row came to.
 func (f *Figures) Add(r *Row, values ...Value) {
-	f.Machine = fmt.Sprintf("%d processors, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	f.Machine = figures.Machine()
 	if f.Rows[r.ID] == nil {
 		f.Rows[r.ID] = map[string][]float64{}
 	}
@@ -83,7 +61,7 @@ func (f *Figures) row(b *strings.Builder, r *Row) {
 		if len(values) == 0 {
 			continue
 		}
-		median, worst := Median(values), slices.Max(values)
+		median, worst := figures.Median(values), slices.Max(values)
 		_, _ = fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d | %s |\n",
 			fault, saw, m.Text, milliseconds(median), milliseconds(worst), len(values), verdict(worst, m.Bound))
 		fault, saw = "", ""
@@ -108,28 +86,5 @@ func milliseconds(ms float64) string {
 	return fmt.Sprintf("%.0f ms", ms)
 }
 
-// Median is the middle of the values, 0 if there are none.
-func Median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
-}
-
-// The page holds the table between these lines.
-const (
-	begin = "<!-- fault-times: made by make fault-times -->\n"
-	end   = "<!-- /fault-times -->"
-)
-
-// Splice puts the table into a page, between its marks.
-func (f *Figures) Splice(page string) (string, error) {
-	head, rest, ok := strings.Cut(page, begin)
-	_, tail, found := strings.Cut(rest, end)
-	if !ok || !found {
-		return "", fmt.Errorf("the page has no place for the table: %s…%s", begin, end)
-	}
-	return head + begin + f.Markdown() + end + tail, nil
-}
+// Page is where deploy/FAULTS.md has the table.
+var Page = figures.Place{Name: "fault-times", By: "make fault-times"}

@@ -17,7 +17,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := f.Splice(string(page))
+	want, err := Page.Splice(string(page), f.Markdown())
 	if err != nil {
 		t.Fatal(err)
 	}

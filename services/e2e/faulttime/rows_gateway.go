@@ -58,31 +58,16 @@ func stopGateway(ctx context.Context, g *lab.Process) (time.Duration, error) {
 // lost waits until everybody at the other gateway was told that the members of one are gone, checks that it was told nothing
 // else, and returns when the last was.
 func (c *crowd) lost(ctx context.Context, gateway int) (last time.Time, err error) {
-	for _, p := range c.people {
-		if p.gateway == gateway {
-			continue
+	return c.told(ctx, func(p *person, r *room) string {
+		switch {
+		case p.gateway == gateway:
+		case r.member == p:
+			return closed(r.name)
+		case r.owner == p:
+			return left(r.name, r.member.ID())
 		}
-		var want []string
-		for _, r := range c.rooms {
-			switch {
-			case r.member == p:
-				want = append(want, closed(r.name))
-			case r.owner == p:
-				want = append(want, left(r.name, r.member.ID()))
-			}
-		}
-		at, err := p.await(ctx, len(want))
-		if err != nil {
-			return last, err
-		}
-		if err := p.check(want); err != nil {
-			return last, err
-		}
-		if at.After(last) {
-			last = at
-		}
-	}
-	return last, nil
+		return ""
+	})
 }
 
 // ends waits until the connections at a gateway have ended, and returns when the last has, as far as it was noticed.

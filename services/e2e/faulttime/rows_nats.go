@@ -42,25 +42,12 @@ func (w *world) join(ctx context.Context, c *crowd, at []int) (*leavers, error) 
 // lastTold waits until owner and member of each room were told one thing, and nothing else, forgets it, and returns when the
 // last was.
 func (c *crowd) lastTold(ctx context.Context, what func(*room) string) (last time.Time, err error) {
-	for _, p := range c.people {
-		var want []string
-		for _, r := range c.rooms {
-			if r.owner == p || r.member == p {
-				want = append(want, what(r))
-			}
+	return c.told(ctx, func(p *person, r *room) string {
+		if r.owner == p || r.member == p {
+			return what(r)
 		}
-		at, err := p.await(ctx, len(want))
-		if err != nil {
-			return last, err
-		}
-		if err := p.check(want); err != nil {
-			return last, err
-		}
-		if at.After(last) {
-			last = at
-		}
-	}
-	return last, nil
+		return ""
+	})
 }
 
 func (l *leavers) leave() {
@@ -177,26 +164,10 @@ func cutRow(ctx context.Context, runs int, note func(...Value)) error {
 // expelled waits until the clients of a gateway were told that they are in none of their rooms any more, and returns when
 // the last was.
 func (c *crowd) expelled(ctx context.Context, gateway int) (last time.Time, err error) {
-	for _, p := range c.people {
-		if p.gateway != gateway {
-			continue
+	return c.told(ctx, func(p *person, r *room) string {
+		if p.gateway == gateway && (r.owner == p || r.member == p) {
+			return closed(r.name)
 		}
-		var want []string
-		for _, r := range c.rooms {
-			if r.owner == p || r.member == p {
-				want = append(want, closed(r.name))
-			}
-		}
-		at, err := p.await(ctx, len(want))
-		if err != nil {
-			return last, err
-		}
-		if err := p.check(want); err != nil {
-			return last, err
-		}
-		if at.After(last) {
-			last = at
-		}
-	}
-	return last, nil
+		return ""
+	})
 }

@@ -2,11 +2,10 @@ package faulttime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 
 	"signalling/services/e2e/lab"
 	"signalling/services/e2e/owners"
@@ -83,21 +82,7 @@ func (w *world) close() {
 
 // restore starts what does not run, and waits until all is as before: ready, and the partitions spread evenly.
 func (w *world) restore(ctx context.Context) error {
-	all := append(append([]*lab.Process{w.nats}, w.rooms...), w.gateways...)
-	for _, p := range all {
-		if !p.Running() {
-			if err := p.Launch(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	errs := make([]error, len(all))
-	var ready sync.WaitGroup
-	for i, p := range all {
-		ready.Go(func() { errs[i] = p.Ready(ctx) })
-	}
-	ready.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := lab.Revive(ctx, slices.Concat([]*lab.Process{w.nats}, w.rooms, w.gateways)); err != nil {
 		return err
 	}
 	return owners.Await(ctx, lab.NATSURL(w.nats), w.rooms, true)

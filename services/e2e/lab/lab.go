@@ -95,6 +95,24 @@ func (l *Lab) admit(p *Process, r *run) error {
 	return nil
 }
 
+// Revive starts those processes that do not run, and waits until all are ready.
+func Revive(ctx context.Context, all []*Process) error {
+	for _, p := range all {
+		if !p.Running() {
+			if err := p.Launch(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	errs := make([]error, len(all))
+	var ready sync.WaitGroup
+	for i, p := range all {
+		ready.Go(func() { errs[i] = p.Ready(ctx) })
+	}
+	ready.Wait()
+	return errors.Join(errs...)
+}
+
 // StopAll stops all processes by SIGTERM, the last one added first, and kills those that do not end in time. It returns
 // an error for each that did not end with exit code 0.
 func (l *Lab) StopAll(ctx context.Context) error {

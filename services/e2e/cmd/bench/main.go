@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"signalling/services/e2e/bench"
+	"signalling/services/e2e/figures"
 	"signalling/services/e2e/lab"
 )
 
@@ -76,7 +77,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if o.page {
-		return write(o.document, committed)
+		return bench.Page.Update(o.document, committed.Markdown())
 	}
 	works, err := o.works()
 	if err != nil {
@@ -99,10 +100,10 @@ func run(ctx context.Context, o options) error {
 		return nil
 	}
 	committed.Merge(now)
-	if err := committed.Write(o.figures); err != nil {
+	if err := figures.Write(o.figures, committed); err != nil {
 		return err
 	}
-	return write(o.document, committed)
+	return bench.Page.Update(o.document, committed.Markdown())
 }
 
 // complete fills in what was not given.
@@ -174,17 +175,4 @@ func (o *options) bench(ctx context.Context) (*bench.Bench, error) {
 		}
 	}
 	return b, nil
-}
-
-// write puts the tables into the page.
-func write(document string, f *bench.Figures) error {
-	page, err := os.ReadFile(document) //nolint:gosec // G304: the person's own file
-	if err != nil {
-		return err
-	}
-	text, err := f.Splice(string(page))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(document, []byte(text), 0o644) //nolint:gosec // G306: for everybody to read
 }

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"signalling/services/e2e/faulttime"
+	"signalling/services/e2e/figures"
 	"signalling/services/e2e/lab"
 )
 
@@ -98,11 +99,11 @@ func keep(path, page string, now *faulttime.Figures) error {
 	}
 	if now != nil {
 		kept.Merge(now)
-		if err := kept.Write(path); err != nil {
+		if err := figures.Write(path, kept); err != nil {
 			return err
 		}
 	}
-	return write(page, kept)
+	return faulttime.Page.Update(page, kept.Markdown())
 }
 
 func measure(ctx context.Context, id string, runs int, f *faulttime.Figures) error {
@@ -111,17 +112,4 @@ func measure(ctx context.Context, id string, runs int, f *faulttime.Figures) err
 		f.Add(row, values...)
 		fmt.Fprintln(os.Stderr, id, values)
 	})
-}
-
-// write puts the table into the page.
-func write(page string, f *faulttime.Figures) error {
-	text, err := os.ReadFile(page) //nolint:gosec // G304: our own file
-	if err != nil {
-		return err
-	}
-	whole, err := f.Splice(string(text))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(page, []byte(whole), 0o644) //nolint:gosec // G306: for everybody to read
 }
