@@ -61,7 +61,9 @@ var (
 	writtenByGateways = []string{
 		bus.CommandSubject(5), bus.AnnounceSubject(5), bus.HeartbeatSubject, bus.PongSubject(instanceID, gatewayID),
 	}
-	signals        = []string{bus.SignalSubject(gatewayID), bus.AckSubject(gatewayID)}
+	signals = []string{
+		bus.SignalSubject(gatewayID), bus.AckSubject(gatewayID), bus.TakeSubject(gatewayID), bus.TakenSubject(gatewayID, 5),
+	}
 	writtenByRooms = []string{
 		bus.EventSubject(token), bus.ResyncSubject, bus.DigestSubject(5), bus.AnswerSubject(gatewayID, 5),
 		bus.PingSubject(gatewayID), bus.ResyncOneSubject(gatewayID),
