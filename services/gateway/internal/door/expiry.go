@@ -1,7 +1,6 @@
 package door
 
 import (
-	"sync"
 	"time"
 
 	"signalling/api/client"
@@ -34,11 +33,9 @@ func (g *guard) left(expires time.Time) uint64 {
 
 // expiry warns a client that its token ends, and then closes it.
 type expiry struct {
-	mu     sync.Mutex // guards what follows
-	timer  *time.Timer
+	alarm
 	ends   time.Time
 	warned bool
-	over   bool
 }
 
 // set takes the end of another token, zero for none.
@@ -72,14 +69,5 @@ func (x *expiry) due(g *guard) {
 		x.warned = true
 		g.session.Load().Notify(&client.TokenExpiring{ExpiresIn: milliseconds(left)})
 		x.timer.Reset(left)
-	}
-}
-
-func (x *expiry) stop() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.over = true
-	if x.timer != nil {
-		x.timer.Stop()
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"signalling/api/bus"
@@ -56,11 +55,7 @@ func (c *ICE) event(id string) *client.ICEServers {
 func (c *ICE) expires() bool { return c != nil && len(c.TURN) > 0 }
 
 // renewal sends a client new credentials before the former ones end.
-type renewal struct {
-	mu    sync.Mutex // guards what follows
-	timer *time.Timer
-	over  bool
-}
+type renewal struct{ alarm }
 
 // iceServers returns the servers for the client, which is told again before their credentials end.
 func (g *guard) iceServers() *client.ICEServers {
@@ -85,15 +80,6 @@ func (r *renewal) start(g *guard) {
 		})
 	default:
 		r.timer.Reset(pause)
-	}
-}
-
-func (r *renewal) stop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
-	if r.timer != nil {
-		r.timer.Stop()
 	}
 }
 

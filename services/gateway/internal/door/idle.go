@@ -1,7 +1,6 @@
 package door
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +16,7 @@ type idle struct {
 	began   time.Duration
 	last    atomic.Int64 // when the last command came, in ns of limit.Now; 0 before the first
 
-	mu    sync.Mutex // guards what follows
-	timer *time.Timer
-	over  bool
+	alarm
 }
 
 func startIdle(l *Limits, s *atomic.Pointer[hub.Session]) *idle {
@@ -69,8 +66,5 @@ func (i *idle) stop() {
 	if i == nil {
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.over = true
-	i.timer.Stop()
+	i.alarm.stop()
 }
