@@ -110,6 +110,14 @@ bench-compare: ## measure the product beside the Node server, with ratios and ba
 bench-page: ## measure all works beside the Node server and write services/e2e/bench/README.md's tables
 	$(call start,./services/e2e/cmd/bench) -compare -full -save $(BENCHFLAGS)
 
+.PHONY: bench-growth
+bench-growth: ## measure how costs grow with load, clients, rooms and gateways, and draw the curves of that page
+	$(call start,./services/e2e/cmd/bench) -growth -save $(BENCHFLAGS)
+
+.PHONY: bench-profiles
+bench-profiles: ## see what each work spends its time on, and write it to that page
+	$(call start,./services/e2e/cmd/bench) -profiles -save $(BENCHFLAGS)
+
 .PHONY: gobench
 gobench: ## run all Go benchmarks
 	go test -run '^$$' -bench '$(BENCH)' -benchmem work

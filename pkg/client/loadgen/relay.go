@@ -82,6 +82,7 @@ func relay(ctx context.Context, l *load) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
+	defer l.watch("signals", &received)()
 	began := time.Now()
 	err = l.send(ctx, peers, func(i int) <-chan struct{} { return all[i].got }, began)
 	took := time.Since(began)

@@ -26,6 +26,8 @@ type Result struct {
 	CPUPercent float64 `json:"cpuPercent"`
 	// BytesPerClient is the growth of the server's memory (PSS) for each client; only where it means something.
 	BytesPerClient float64 `json:"bytesPerClient,omitempty"`
+	// PSS is the memory (PSS) of the server's processes at the end, in bytes.
+	PSS int64 `json:"pss"`
 	// Latency of operations, in µs, from when they should have begun.
 	Latency *Latency `json:"latency,omitempty"`
 }
@@ -56,7 +58,7 @@ func latencyOf(h *hdrhistogram.Histogram) *Latency {
 
 // set fills in what the processes have used for n operations.
 func (r *Result) set(n int64, took time.Duration, before, after usage) {
-	r.Operations, r.Seconds = n, took.Seconds()
+	r.Operations, r.Seconds, r.PSS = n, took.Seconds(), after.PSS
 	cpu := after.CPU - before.CPU
 	if n > 0 {
 		r.CPUMicros = float64(cpu.Microseconds()) / float64(n)
@@ -67,10 +69,10 @@ func (r *Result) set(n int64, took time.Duration, before, after usage) {
 // writeTable writes results for people.
 func writeTable(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "scenario\tdoor\tclients\toperations\tper second\tserver CPU each\tserver CPU\tmemory a client\tp50\tp99\tmax\t")
+	_, _ = fmt.Fprintln(t, "scenario\tdoor\tclients\toperations\tper second\tserver CPU each\tserver CPU\tmemory\ta client\tp50\tp99\tmax\t")
 	for _, r := range results {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%d %s\t%.0f\t%.1f µs\t%.0f %%\t%s\t%s\t\n", r.Scenario, r.Door, r.Clients,
-			r.Operations, r.Unit, float64(r.Operations)/r.Seconds, r.CPUMicros, r.CPUPercent, memory(r.BytesPerClient), latencies(r.Latency))
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%d %s\t%.0f\t%.1f µs\t%.0f %%\t%s\t%s\t%s\t\n", r.Scenario, r.Door, r.Clients,
+			r.Operations, r.Unit, float64(r.Operations)/r.Seconds, r.CPUMicros, r.CPUPercent, memory(float64(r.PSS)), memory(r.BytesPerClient), latencies(r.Latency))
 	}
 	return t.Flush()
 }

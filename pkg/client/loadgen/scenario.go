@@ -140,18 +140,18 @@ func connect(ctx context.Context, l *load) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	began, n := time.Now(), int64(0)
+	var n atomic.Int64
+	defer l.watch("connects", &n)()
+	began := time.Now()
 	for time.Since(began) < l.duration && ctx.Err() == nil {
-		peers, err := l.open(ctx, l.clients, nil)
+		peers, err := l.open(ctx, l.clients, func(int, *peer) { n.Add(1) })
 		closeAll(peers)
 		if err != nil {
 			return r, err
 		}
-		n += int64(l.clients)
-		l.progress("%d connections", n)
 	}
 	after, err := measure(l.pids)
-	r.set(n, time.Since(began), before, after)
+	r.set(n.Load(), time.Since(began), before, after)
 	r.Unit = "connects"
 	return r, err
 }
@@ -189,6 +189,7 @@ func (l *load) closedLoop(ctx context.Context, unit string, loops int, step func
 	var done atomic.Int64
 	var mu sync.Mutex
 	all := newHistogram()
+	defer l.watch(unit, &done)()
 	began := time.Now()
 	end := began.Add(l.duration)
 	g, ctx := errgroup.WithContext(ctx)
@@ -251,6 +252,30 @@ func storm(ctx context.Context, l *load) (r Result, err error) {
 	r.set(int64(l.clients), took, before, after)
 	r.Unit = "clients"
 	return r, err
+}
+
+// watch tells each second how far a count has come, until it is stopped.
+func (l *load) watch(unit string, count *atomic.Int64) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		each := time.NewTicker(time.Second)
+		defer each.Stop()
+		for last := int64(0); ; {
+			select {
+			case <-done:
+				return
+			case <-each.C:
+			}
+			now := count.Load()
+			l.progress("%d %s, %d in this second", now, unit, now-last)
+			last = now
+		}
+	}()
+	return func() {
+		close(done)
+		<-stopped
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -26,8 +26,8 @@ type Bench struct {
 	// Duration is how long a round takes, for works that take as long as they are told to; Warm how long servers are loaded
 	// before the first one.
 	Duration, Warm time.Duration
-	// Gateways is how many Split has.
-	Gateways int
+	// Profile is how long a profile is.
+	Profile time.Duration
 	// Between, if set, is called between rounds.
 	Between func()
 	// Log is told of the progress.
@@ -38,17 +38,11 @@ type Bench struct {
 
 // Measure measures the works and adds their figures to f, in place of those that it has of the same works and targets.
 func (b *Bench) Measure(ctx context.Context, works []Work, f *Figures) error {
-	l, err := lab.New(lab.Options{})
+	closeLab, err := b.build(ctx)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
-	if b.loadgen, err = l.Path(ctx, lab.Loadgen); err != nil {
-		return err
-	}
-	if err := l.Build(ctx, lab.Standalone, lab.Gateway, lab.Rooms, lab.NATSServer); err != nil {
-		return err
-	}
+	defer closeLab()
 	for i := range works {
 		samples, err := b.work(ctx, &works[i])
 		if err != nil {
@@ -57,6 +51,22 @@ func (b *Bench) Measure(ctx context.Context, works []Work, f *Figures) error {
 		f.put(&works[i], samples)
 	}
 	return nil
+}
+
+// build builds the programs, which are there until they are closed.
+func (b *Bench) build(ctx context.Context) (closeLab func(), err error) {
+	l, err := lab.New(lab.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if b.loadgen, err = l.Path(ctx, lab.Loadgen); err == nil {
+		err = l.Build(ctx, lab.Standalone, lab.Gateway, lab.Rooms, lab.NATSServer)
+	}
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l.Close, nil
 }
 
 // work measures one work on all targets in turn: what disturbs the machine for a while disturbs all of them. Who comes first

@@ -22,11 +22,8 @@ type Rounds struct {
 	Values map[Target]map[string][]float64 `json:"values"`
 }
 
-// ReadFigures reads a file of figures. One that is not there is empty.
-func ReadFigures(path string) (*Figures, error) {
-	f := &Figures{Works: map[string]*Rounds{}}
-	return f, figures.Read(path, f)
-}
+// NewFigures are figures of nothing.
+func NewFigures() *Figures { return &Figures{Works: map[string]*Rounds{}} }
 
 func (f *Figures) put(w *Work, samples map[Target][]Result) {
 	f.Machine = figures.Machine()

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (b *Bench) start(ctx context.Context, t Target, w *Work) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := startProduct(ctx, l, t, w, b.Gateways)
+	s, err := startProduct(ctx, l, t, w)
 	if err != nil {
 		l.Close()
 		return nil, err
@@ -42,7 +43,10 @@ func (b *Bench) start(ctx context.Context, t Target, w *Work) (*server, error) {
 	return s, nil
 }
 
-func startProduct(ctx context.Context, l *lab.Lab, t Target, w *Work, gateways int) (*server, error) {
+// defaultGateways is how many Split has if the work does not say.
+const defaultGateways = 2
+
+func startProduct(ctx context.Context, l *lab.Lab, t Target, w *Work) (*server, error) {
 	var env []string
 	if w.Fresh {
 		env = []string{fmt.Sprintf("GATEWAY_PING_INTERVAL=%ds", heartbeatSeconds), "GATEWAY_PING_TIMEOUT=3s", "GATEWAY_COMMAND_TIMEOUT=2s"}
@@ -51,7 +55,7 @@ func startProduct(ctx context.Context, l *lab.Lab, t Target, w *Work, gateways i
 	if t == One {
 		_, err = l.OneProcess(ctx, env...)
 	} else {
-		_, err = l.Separate(ctx, lab.Layout{Gateways: max(gateways, 1), GatewayEnv: env})
+		_, err = l.Separate(ctx, lab.Layout{Gateways: cmp.Or(w.Gateways, defaultGateways), GatewayEnv: env})
 	}
 	if err != nil {
 		return nil, err

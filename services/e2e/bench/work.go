@@ -1,6 +1,9 @@
 package bench
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Target is a kind of server.
 type Target string
@@ -27,8 +30,14 @@ type Work struct {
 	Large bool
 	// Rounds is how many rounds are measured if that is less than elsewhere.
 	Rounds int
+	// Gateways is how many Split has; two if it is 0.
+	Gateways int
+	// Targets are those that the work is for; all that have its door if there are none.
+	Targets []Target
 	// Metrics are what it tells.
 	Metrics []Metric
+	// Why says what was done about the dearest functions, or why they are the floor.
+	Why string
 }
 
 // Metric is a figure of a work.
@@ -163,8 +172,10 @@ func (w *Work) Door() string {
 	return socketIO
 }
 
-// On says whether the work can be done on a target: Node has no native door.
-func (w *Work) On(t Target) bool { return t != Node || w.Door() == socketIO }
+// On says whether the work is for a target: Node has no native door.
+func (w *Work) On(t Target) bool {
+	return (t != Node || w.Door() == socketIO) && (w.Targets == nil || slices.Contains(w.Targets, t))
+}
 
 // Find returns the works of these ids, all if there are none; ok is false if one is unknown.
 func Find(ids []string) (works []Work, ok bool) {

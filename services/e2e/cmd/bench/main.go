@@ -4,8 +4,10 @@
 //	bench -compare           the product in one process, as separate services, and the Node peer, in turn: tables with ratios and bars
 //	bench -compare -full     the same with all works and longer rounds
 //	bench -only commands,mesh  these works only
-//	bench -save              writes what was measured to the file of figures, and the tables to the page
-//	bench -page              measures nothing, and writes the tables of the file of figures to the page
+//	bench -growth            how costs grow with load, clients, rooms and gateways; -only load,room for some of the curves
+//	bench -profiles          what our processes spend their time on at each work
+//	bench … -save            keeps what was measured beside the package, and writes it to the page
+//	bench -page              measures nothing, and writes the page
 //
 // Run it from the repository's folder, on a machine that has nothing else to do: what it prints are CPU times and memory
 // of the servers, which the load shares the machine with.
@@ -23,17 +25,18 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/pprof/profile"
+
 	"signalling/services/e2e/bench"
-	"signalling/services/e2e/figures"
 	"signalling/services/e2e/lab"
 )
 
 type options struct {
-	compare, full, save, page bool
-	rounds                    int
-	duration                  time.Duration
-	only, targets             string
-	figures, document         string // files
+	compare, full, growth, profiles, save, page bool
+	rounds                                      int
+	duration                                    time.Duration
+	only, targets                               string
+	folder, pgo                                 string
 }
 
 const folder = "services/e2e/bench"
@@ -43,14 +46,16 @@ func main() {
 	var o options
 	flag.BoolVar(&o.compare, "compare", false, "measure the Node peer and the separate services too, and print ratios and bars")
 	flag.BoolVar(&o.full, "full", false, "all works, and longer rounds")
-	flag.BoolVar(&o.save, "save", false, "keep the figures, and write the tables to the page")
-	flag.BoolVar(&o.page, "page", false, "measure nothing, write the tables to the page")
+	flag.BoolVar(&o.growth, "growth", false, "measure curves of growth instead of works")
+	flag.BoolVar(&o.profiles, "profiles", false, "take CPU profiles of our processes at each work instead of measuring")
+	flag.StringVar(&o.pgo, "pgo", "", "with -profiles: a `folder` that gets what the compiler can use: all profiles of a target as one file")
+	flag.BoolVar(&o.save, "save", false, "keep the figures, and write them to the page")
+	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page")
 	flag.IntVar(&o.rounds, "rounds", 0, "how often each target is measured (default 5; 3 without -compare)")
-	flag.DurationVar(&o.duration, "duration", 0, "how long each round takes (default 1 s, with -full 2 s)")
-	flag.StringVar(&o.only, "only", "", "comma-separated `ids` of works: "+ids(bench.Works))
+	flag.DurationVar(&o.duration, "duration", 0, "how long each round takes (default 1 s, with -full and -growth 2 s)")
+	flag.StringVar(&o.only, "only", "", "comma-separated `ids` of works: "+ids(bench.Works)+"; or of curves: "+curveIDs())
 	flag.StringVar(&o.targets, "targets", "", "comma-separated `names` of targets: node, one, split")
-	flag.StringVar(&o.figures, "figures", "", "the file of figures (default "+folder+"/figures.json)")
-	flag.StringVar(&o.document, "document", "", "the page (default "+folder+"/README.md)")
+	flag.StringVar(&o.folder, "folder", "", "where the files of figures and the page are (default "+folder+")")
 	flag.Parse()
 	err := run(ctx, o)
 	stop()
@@ -68,42 +73,107 @@ func ids(works []bench.Work) string {
 	return strings.Join(all, ",")
 }
 
+func curveIDs() string {
+	var all []string
+	for i := range bench.Curves {
+		all = append(all, bench.Curves[i].ID)
+	}
+	return strings.Join(all, ",")
+}
+
 func run(ctx context.Context, o options) error {
 	if err := o.complete(); err != nil {
 		return err
 	}
-	committed, err := bench.ReadFigures(o.figures)
+	kept, err := bench.ReadKept(o.folder)
 	if err != nil {
 		return err
 	}
 	if o.page {
-		return bench.Page.Update(o.document, committed.Markdown())
-	}
-	works, err := o.works()
-	if err != nil {
-		return err
+		return kept.Write()
 	}
 	b, err := o.bench(ctx)
 	if err != nil {
 		return err
 	}
-	now := &bench.Figures{Works: map[string]*bench.Rounds{}}
+	switch {
+	case o.growth:
+		err = o.measureGrowth(ctx, b, kept)
+	case o.profiles:
+		err = o.takeProfiles(ctx, b, kept)
+	default:
+		err = o.measureWorks(ctx, b, kept)
+	}
+	if err != nil || !o.save {
+		return err
+	}
+	return kept.Write()
+}
+
+func (o *options) measureWorks(ctx context.Context, b *bench.Bench, kept *bench.Kept) error {
+	works, err := o.works()
+	if err != nil {
+		return err
+	}
+	now := bench.NewFigures()
 	if err := b.Measure(ctx, works, now); err != nil {
 		return err
 	}
 	if o.compare {
 		fmt.Println(now.Markdown())
 	} else {
-		fmt.Println(now.Compare(committed))
+		fmt.Println(now.Compare(kept.Figures))
 	}
-	if !o.save {
-		return nil
+	kept.Figures.Merge(now)
+	return nil
+}
+
+func (o *options) measureGrowth(ctx context.Context, b *bench.Bench, kept *bench.Kept) error {
+	curves, ok := bench.FindCurves(o.names())
+	if !ok {
+		return fmt.Errorf("there are only these curves: %s", curveIDs())
 	}
-	committed.Merge(now)
-	if err := figures.Write(o.figures, committed); err != nil {
+	now := bench.NewFigures()
+	for i := range curves {
+		if err := b.Measure(ctx, curves[i].Works(), now); err != nil {
+			return err
+		}
+	}
+	fmt.Println(now.Growth())
+	kept.Growth.Merge(now)
+	return nil
+}
+
+func (o *options) takeProfiles(ctx context.Context, b *bench.Bench, kept *bench.Kept) error {
+	works, err := o.works()
+	if err != nil {
 		return err
 	}
-	return bench.Page.Update(o.document, committed.Markdown())
+	all := map[bench.Target][]*profile.Profile{}
+	err = b.TakeProfiles(ctx, works, kept.Profiles, func(t bench.Target, p *profile.Profile) {
+		all[t] = append(all[t], p)
+	})
+	if err != nil || o.pgo == "" {
+		return err
+	}
+	for t, profiles := range all {
+		if err := writeProfile(filepath.Join(o.pgo, string(t)+".pgo"), profiles); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeProfile(path string, profiles []*profile.Profile) error {
+	merged, err := profile.Merge(profiles)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path) //nolint:gosec // G304: the caller's file
+	if err != nil {
+		return err
+	}
+	return errors.Join(merged.Write(f), f.Close())
 }
 
 // complete fills in what was not given.
@@ -112,33 +182,36 @@ func (o *options) complete() error {
 	if err != nil {
 		return err
 	}
-	if o.figures == "" {
-		o.figures = filepath.Join(root, folder, "figures.json")
+	if o.folder == "" {
+		o.folder = filepath.Join(root, folder)
 	}
-	if o.document == "" {
-		o.document = filepath.Join(root, folder, "README.md")
+	if o.growth || o.profiles {
+		o.compare = true
 	}
 	if o.rounds == 0 {
 		o.rounds = 5
-		if !o.compare {
+		if !o.compare || o.growth {
 			o.rounds = 3
 		}
 	}
 	if o.duration == 0 {
 		o.duration = time.Second
-		if o.full {
+		if o.full || o.growth {
 			o.duration = 2 * time.Second
 		}
 	}
 	return nil
 }
 
-func (o *options) works() (works []bench.Work, err error) {
-	var names []string
-	if o.only != "" {
-		names = strings.Split(o.only, ",")
+func (o *options) names() []string {
+	if o.only == "" {
+		return nil
 	}
-	all, ok := bench.Find(names)
+	return strings.Split(o.only, ",")
+}
+
+func (o *options) works() (works []bench.Work, err error) {
+	all, ok := bench.Find(o.names())
 	if !ok {
 		return nil, fmt.Errorf("there are only these works: %s", ids(bench.Works))
 	}
@@ -152,7 +225,7 @@ func (o *options) works() (works []bench.Work, err error) {
 
 func (o *options) bench(ctx context.Context) (*bench.Bench, error) {
 	b := &bench.Bench{
-		Targets: []bench.Target{bench.One}, Rounds: o.rounds, Duration: o.duration, Warm: o.duration, Gateways: 2, Log: os.Stderr,
+		Targets: []bench.Target{bench.One}, Rounds: o.rounds, Duration: o.duration, Warm: o.duration, Profile: 5 * time.Second, Log: os.Stderr,
 	}
 	if o.compare {
 		b.Targets = bench.Targets
