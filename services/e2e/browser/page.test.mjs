@@ -181,6 +181,31 @@ describe("four people at two gateways", () => {
     await cleo.shoot("people");
   });
 
+  step("only the owner can lock and remove; a locked room lets nobody in", async () => {
+    assert.equal(await cleo.page.getByRole("button", { name: /^(Lock|Remove)/ }).count(), 0);
+    await ada.page.getByRole("tab", { name: /^People/ }).click();
+    await ada.page.getByRole("button", { name: "Lock the room" }).click();
+    for (const tab of [ada, ben, cleo, dan]) {
+      await tab.hears("The room is locked");
+      await tab.page.locator("#locked").waitFor();
+    }
+    const eve = await Tab.open(gateways[1], { name: "Eve", hash: new URL(ada.page.url()).hash });
+    await eve.page.getByRole("button", { name: "Join room" }).click();
+    await eve.notice("does not let you in");
+    await ada.shoot("owner");
+    await ada.page.getByRole("button", { name: "Unlock the room" }).click();
+    await eve.page.getByRole("button", { name: "Join room" }).click();
+    await ada.sees("Ben", "Cleo", "Dan", "Eve");
+    await ada.page.getByRole("button", { name: "Remove Eve from the room" }).click();
+    await eve.notice("or has removed you");
+    await ada.hears("Eve has gone.");
+    await eve.page.getByRole("button", { name: "Join again" }).click();
+    await eve.notice("does not let you in");
+    await eve.close();
+    await Promise.all([ada, ben, cleo, dan].map((tab) => tab.sees(...others(tab.name))));
+    assert.equal(await ada.page.locator(".notice").count(), 0);
+  });
+
   step("mute, camera off and on, screen", async () => {
     await dan.page.getByRole("button", { name: "Microphone" }).click();
     await ada.page.locator(".tile", { hasText: "Dan" }).locator(".mute").waitFor();

@@ -24,7 +24,7 @@ function client(i = 0, options = {}) {
   const url = `${gateways[i % gateways.length]}/ws`;
   const made = new SignallingClient(url, { WebSocket: Socket, reconnect: { min: 50, max: 500 }, ...options });
   const log = [];
-  for (const name of ["open", "down", "closed", "room-joined", "room-left", "room-gone", "client-joined", "client-left", "error"]) {
+  for (const name of ["open", "down", "closed", "room-joined", "room-left", "room-gone", "client-joined", "client-left", "owner-changed", "room-updated", "error"]) {
     made.on(name, (event) => log.push({ name, ...event }));
   }
   clients.push(made);
@@ -174,6 +174,108 @@ test("a lost connection is made anew; a member is back, and so is a room that it
   const restored = b.log.filter((e) => e.name === "room-joined" && e.restored);
   assert.deepEqual(restored.map((e) => [e.room.name, e.created]).sort(), [[own, true], [room, false]].sort());
   await until("the other is told", () => a.rooms.get(room).clients.join() === b.id);
+});
+
+test("options: who comes needs the password, knows the metadata, and is refused by lock and capacity", async () => {
+  const room = aRoom();
+  const a = client(0);
+  const b = client(1);
+  const c = client(1);
+  const metadata = { topic: "tea", deep: [null, 1] };
+  const created = await a.createRoom(room, { password: "sesame", capacity: 2, metadata });
+  const state = { onOwnerLost: "close", locked: false, password: true, capacity: 2, metadata };
+  assert.deepEqual(created.options, state);
+  await assert.rejects(b.joinRoom(room), code("forbidden"));
+  await assert.rejects(b.joinRoom(room, { password: "open" }), code("forbidden"));
+  assert.deepEqual((await b.joinRoom(room, { password: "sesame" })).options, state);
+  await assert.rejects(c.joinRoom(room, { password: "sesame" }), code("room-full"));
+
+  const updated = await a.updateRoom(room, { capacity: null, password: null, metadata: null, locked: true });
+  const now = { onOwnerLost: "close", locked: true, password: false };
+  assert.deepEqual(updated.options, now);
+  const told = await saw(b, "room-updated", { room });
+  assert.deepEqual([told.options, b.rooms.get(room).options], [now, now]);
+  await assert.rejects(c.joinRoom(room), code("forbidden"));
+  await assert.rejects(b.updateRoom(room, { locked: false }), code("forbidden"));
+  await assert.rejects(a.updateRoom(room, { lock: false }), code("bad-request"));
+  await a.updateRoom(room, { locked: false });
+  assert.deepEqual((await c.joinRoom(room)).options, { ...now, locked: false });
+});
+
+test("a member that is removed is told, and cannot come back", async () => {
+  const room = aRoom();
+  const a = client(0);
+  const b = client(1);
+  const c = client(0);
+  await a.createRoom(room);
+  await b.joinRoom(room);
+  await c.joinRoom(room);
+  await assert.rejects(b.kick(room, c.id), code("forbidden"));
+  await assert.rejects(a.kick(room, "nobody"), code("target-not-found"));
+  await a.kick(room, b.id);
+  assert.deepEqual(a.rooms.get(room).clients, [c.id]);
+  await saw(b, "room-left", { room, kicked: true });
+  await saw(c, "client-left", { room, clientId: b.id });
+  assert.equal(b.rooms.size, 0);
+  await assert.rejects(b.joinRoom(room), code("forbidden"));
+});
+
+test("an owner is lost: the room passes to another, or waits for the key", async () => {
+  const passed = aRoom();
+  const waiting = aRoom();
+  const a = client(0, { reconnect: false });
+  const b = client(1);
+  const c = client(0);
+  await a.createRoom(passed, { onOwnerLost: "transfer" });
+  await a.createRoom(waiting, { onOwnerLost: "grace", ownerKey: "key", locked: false });
+  for (const room of [passed, waiting]) await b.joinRoom(room);
+  a.cut();
+  await saw(b, "owner-changed", { room: passed, ownerId: b.id });
+  await saw(b, "client-left", { room: waiting, clientId: a.id });
+  assert.equal(b.rooms.get(waiting).ownerId, a.id);
+  await assert.rejects(c.joinRoom(waiting, { ownerKey: "no" }), code("forbidden"));
+  assert.equal((await c.joinRoom(waiting, { ownerKey: "key" })).ownerId, c.id);
+  await saw(b, "owner-changed", { room: waiting, ownerId: c.id });
+  await c.joinRoom(passed);
+  await b.kick(passed, c.id);
+});
+
+test("after a reconnect rooms are as they were: with their options, by password, and owned by key", async () => {
+  const own = aRoom();
+  const kept = aRoom();
+  const theirs = aRoom();
+  const a = client(0);
+  const b = client(1);
+  const c = client(1);
+  const options = { onOwnerLost: "close", locked: false, password: true, metadata: [1] };
+  await b.createRoom(own, { capacity: 9, metadata: [1] });
+  await b.updateRoom(own, { password: "changed", capacity: null });
+  await b.createRoom(kept, { onOwnerLost: "grace", ownerKey: "key", locked: true });
+  await a.createRoom(theirs, { password: "p" });
+  await b.joinRoom(theirs, { password: "p" });
+  const before = b.id;
+  b.cut();
+  await until("all rooms", () => b.id !== before && b.rooms.size === 3);
+  await until("the owner", () => [own, kept].every((room) => b.rooms.get(room)?.ownerId === b.id));
+  assert.deepEqual(b.rooms.get(own).options, options);
+  assert.deepEqual(b.rooms.get(kept).options, { onOwnerLost: "grace", locked: true, password: false });
+  assert.deepEqual(b.rooms.get(theirs).clients, [a.id]);
+  await assert.rejects(c.joinRoom(own), code("forbidden"));
+  assert.deepEqual((await c.joinRoom(own, { password: "changed" })).options, options);
+});
+
+test("inspectors are shown no passwords and keys", async () => {
+  const room = aRoom();
+  const a = client();
+  const shown = [];
+  a.on("frame", ({ text }) => shown.push(text));
+  await a.createRoom(room, { password: "sesame", ownerKey: "sesame" });
+  await a.joinRoom(room, { password: "sesame", ownerKey: "sesame" });
+  await a.updateRoom(room, { password: "sesame", ownerKey: null });
+  await a.signal(room, a.id, { password: "a word" }).catch(() => {});
+  assert.doesNotMatch(shown.join(), /sesame/);
+  assert.equal(JSON.parse(shown.find((text) => text.includes("room-update"))).options.ownerKey, null);
+  assert.match(shown.join(), /a word/);
 });
 
 test("a room that is gone after a reconnect is told as gone", async () => {

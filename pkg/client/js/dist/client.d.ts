@@ -38,7 +38,7 @@ export declare interface ClientEvents {
         created: boolean;
         restored: boolean;
     };
-    /** The client is out of a room: it left, or (`kicked`) the room was closed because its owner has gone. */
+    /** The client is out of a room: it left, or (`kicked`) was removed, or the room was closed because its owner has gone. */
     "room-left": {
         room: string;
         kicked: boolean;
@@ -55,6 +55,16 @@ export declare interface ClientEvents {
     "client-left": {
         room: string;
         clientId: string;
+    };
+    /** The room has another owner. It may be this client. */
+    "owner-changed": {
+        room: string;
+        ownerId: string;
+    };
+    /** The owner has changed what members know of the room's options. */
+    "room-updated": {
+        room: string;
+        options: RoomState;
     };
     /** Another member's signal. */
     signal: {
@@ -144,6 +154,14 @@ declare type EventMap = object;
  */
 export declare type FailureCode = ErrorCode | "room-exists" | "room-not-exists" | "not-in-room" | "target-not-found" | "timeout" | "disconnected" | "closed";
 
+/** What a join can give to be let in. */
+export declare interface JoinOptions {
+    /** The room's password. */
+    password?: string;
+    /** Makes this client the owner, and lets it in whatever the lock, the password and the capacity are. */
+    ownerKey?: string;
+}
+
 export declare interface MeshEvents {
     /** There is another member, and a connection to it is being made. */
     peer: {
@@ -198,6 +216,9 @@ export declare interface MeshOptions {
     /** What to make connections with. Default: the global RTCPeerConnection. */
     RTCPeerConnection?: typeof RTCPeerConnection;
 }
+
+/** What becomes of a room when its owner is lost: it is closed, waits for the owner, or gets another one. */
+export declare type OwnerLoss = "close" | "grace" | "transfer";
 
 /** Version of the protocol that this client speaks. */
 export declare const PROTOCOL = 1;
@@ -261,17 +282,47 @@ export declare class PeerMesh extends Emitter<MeshEvents> {
 /** A room that the client is in. */
 export declare interface Room {
     readonly name: string;
-    /** The client that created it. The room ends with it. */
+    /** The client that owns it: at first the one that created it. */
     readonly ownerId: string;
+    /** What its owner has made of it. */
+    readonly options: RoomState;
     /** The other members, in the order in which they joined. */
     readonly clients: readonly string[];
     /** Those of them who were there before this client. By custom, who comes later makes the offers. */
     readonly earlier: readonly string[];
 }
 
+/** What a room can be asked to be (PROTOCOL.md, section 1.9). What is not given stays as it is; a new room is plain then. */
+export declare interface RoomOptions {
+    /** Default: `close`. With `grace`, give an `ownerKey` too: it is how an owner comes back. */
+    onOwnerLost?: OwnerLoss;
+    /** How many members the room may have, its owner among them; null takes the limit away. */
+    capacity?: number | null;
+    /** Nobody may join. */
+    locked?: boolean;
+    /** What a join must give, 1 to 128 bytes; null takes it away. */
+    password?: string | null;
+    /** Who joins with it becomes the owner, 1 to 128 bytes; null takes it away. */
+    ownerKey?: string | null;
+    /** Any JSON of at most 4096 bytes, for the members; null takes it away. */
+    metadata?: unknown;
+}
+
+/** What members know of a room's options. */
+export declare interface RoomState {
+    readonly onOwnerLost: OwnerLoss;
+    /** How many members the room may have. Absent without a limit of its own. */
+    readonly capacity?: number;
+    readonly locked: boolean;
+    /** Whether a join must give a password. */
+    readonly password: boolean;
+    /** What the owner tells all members. Absent if there is none. */
+    readonly metadata?: unknown;
+}
+
 /**
  * A client of the signalling server: one connection, made anew when it is lost. Rooms that the client was in are entered
- * again after a reconnect, and those that it owned are created again.
+ * again after a reconnect, and those that it owned are created again, with the options that they had.
  */
 export declare class SignallingClient extends Emitter<ClientEvents> {
     #private;
@@ -290,11 +341,21 @@ export declare class SignallingClient extends Emitter<ClientEvents> {
      */
     connect({ signal }?: CommandOptions): Promise<void>;
     /** Creates the room and makes this client its owner. Rejects with `room-exists` if the name is taken. */
-    createRoom(room: string, options?: CommandOptions): Promise<Room>;
-    /** Joins the room. Rejects with `room-not-exists` if there is none. */
-    joinRoom(room: string, options?: CommandOptions): Promise<Room>;
+    createRoom(room: string, { signal, ...options }?: RoomOptions & CommandOptions): Promise<Room>;
+    /**
+     * Joins the room. Rejects with `room-not-exists` if there is none, with `room-full`, and with `forbidden` if it is locked,
+     * the password or key is wrong, or the client was removed from it.
+     */
+    joinRoom(room: string, { signal, ...given }?: JoinOptions & CommandOptions): Promise<Room>;
+    /** Changes the options that are given. Rejects with `forbidden` if this client does not own the room. */
+    updateRoom(room: string, { signal, ...options }: RoomOptions & CommandOptions): Promise<Room>;
+    /**
+     * Removes a member, which cannot join again under this id as long as the room exists. Rejects with `forbidden` if this
+     * client does not own the room, and with `target-not-found`.
+     */
+    kick(room: string, clientId: string, { signal }?: CommandOptions): Promise<void>;
     /** Leaves the room, which ends it if this client owns it. Rejects with `not-in-room`. */
-    leaveRoom(room: string, options?: CommandOptions): Promise<void>;
+    leaveRoom(room: string, { signal }?: CommandOptions): Promise<void>;
     /**
      * Sends a signal, any JSON value, to another member. The server answers only what it cannot deliver: the promise rejects
      * with `target-not-found` or `not-in-room`, and resolves when `signalGrace` has passed without that. Signals to one

@@ -1,11 +1,20 @@
 import { pause, type Backoff } from "./backoff.js";
-import { Commands, type Pending } from "./commands.js";
+import { type Arguments, Commands, entering, type Pending, shown } from "./commands.js";
 import { abortable, Emitter, type Unsubscribe } from "./emitter.js";
 import { passes, SignallingError } from "./errors.js";
 import { Link, type WebSocketConstructor } from "./link.js";
-import type { Address, ClientEvents, ClientOptions, ClientState, CommandOptions, Room } from "./options.js";
+import type {
+  Address,
+  ClientEvents,
+  ClientOptions,
+  ClientState,
+  CommandOptions,
+  JoinOptions,
+  Room,
+  RoomOptions,
+} from "./options.js";
 import { BEARER, type Frame, type Operation, PROTOCOL, reconnectAfter } from "./protocol.js";
-import { Rooms } from "./rooms.js";
+import { type Lost, Rooms } from "./rooms.js";
 
 /** Bytes that may wait in the socket. Signals beyond that are refused. */
 const MAX_WAITING = 4 << 20;
@@ -16,7 +25,7 @@ const STABLE = 5000;
 
 /**
  * A client of the signalling server: one connection, made anew when it is lost. Rooms that the client was in are entered
- * again after a reconnect, and those that it owned are created again.
+ * again after a reconnect, and those that it owned are created again, with the options that they had.
  */
 export class SignallingClient extends Emitter<ClientEvents> {
   readonly #address: Address;
@@ -86,24 +95,41 @@ export class SignallingClient extends Emitter<ClientEvents> {
   }
 
   /** Creates the room and makes this client its owner. Rejects with `room-exists` if the name is taken. */
-  async createRoom(room: string, options: CommandOptions = {}): Promise<Room> {
-    return (await this.#command("room-create", { room }, options))!;
+  async createRoom(room: string, { signal, ...options }: RoomOptions & CommandOptions = {}): Promise<Room> {
+    const some = Object.keys(options).length > 0;
+    return (await this.#command("room-create", { room, ...(some && { options }) }, signal))!;
   }
 
-  /** Joins the room. Rejects with `room-not-exists` if there is none. */
-  async joinRoom(room: string, options: CommandOptions = {}): Promise<Room> {
-    return (await this.#command("room-join", { room }, options))!;
+  /**
+   * Joins the room. Rejects with `room-not-exists` if there is none, with `room-full`, and with `forbidden` if it is locked,
+   * the password or key is wrong, or the client was removed from it.
+   */
+  async joinRoom(room: string, { signal, ...given }: JoinOptions & CommandOptions = {}): Promise<Room> {
+    return (await this.#command("room-join", { room, ...given }, signal))!;
+  }
+
+  /** Changes the options that are given. Rejects with `forbidden` if this client does not own the room. */
+  async updateRoom(room: string, { signal, ...options }: RoomOptions & CommandOptions): Promise<Room> {
+    return (await this.#command("room-update", { room, options }, signal))!;
+  }
+
+  /**
+   * Removes a member, which cannot join again under this id as long as the room exists. Rejects with `forbidden` if this
+   * client does not own the room, and with `target-not-found`.
+   */
+  async kick(room: string, clientId: string, { signal }: CommandOptions = {}): Promise<void> {
+    await this.#command("room-kick", { room, targetId: clientId }, signal);
   }
 
   /** Leaves the room, which ends it if this client owns it. Rejects with `not-in-room`. */
-  async leaveRoom(room: string, options: CommandOptions = {}): Promise<void> {
+  async leaveRoom(room: string, { signal }: CommandOptions = {}): Promise<void> {
     const lost = this.#rooms.forget(room);
     if (lost && this.#state !== "open") {
       this.emit("room-left", { room, kicked: false });
       return;
     }
     try {
-      await this.#command("room-leave", { room }, options);
+      await this.#command("room-leave", { room }, signal);
     } catch (error) {
       if (!(lost && error instanceof SignallingError && error.code === "not-in-room")) throw error;
     }
@@ -216,7 +242,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
     }
     this.emit("open", { clientId: this.#id, reconnected });
     for (const waiter of [...this.#waiters]) waiter.resolve();
-    for (const [room, owned] of this.#rooms.lost) void this.#restore(room, owned);
+    for (const [room, lost] of this.#rooms.lost) void this.#restore(room, lost);
   }
 
   #down(code: number, reason: string): void {
@@ -235,7 +261,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
     this.emit("down", { code, reason, attempt: ++this.#attempt, delay });
   }
 
-  /** Settles what the end of a connection settles. Joins and creates stay: a new connection is in no room. */
+  /** Settles what the end of a connection settles. Only joins and creates stay: a new connection is in no room. */
   #interrupt(): void {
     for (const [id, pending] of this.#commands.all()) {
       clearTimeout(pending.timer);
@@ -244,7 +270,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
         this.#rooms.forget(pending.room);
         pending.resolve();
         this.emit("room-left", { room: pending.room, kicked: false });
-      } else if (pending.op === "signal-send" || pending.restore || pending.abandoned) {
+      } else if (!entering(pending.op) || pending.restore || pending.abandoned) {
         this.#commands.take(id);
         pending.reject(new SignallingError("disconnected", "the connection was lost", pending.room));
       }
@@ -275,13 +301,13 @@ export class SignallingClient extends Emitter<ClientEvents> {
   }
 
   /** Gets back into a room after a reconnect, as its owner if it was this client's. */
-  async #restore(room: string, owned: boolean): Promise<void> {
+  async #restore(room: string, lost: Lost): Promise<void> {
     const connection = this.#opened;
     const until = Date.now() + (this.#options.restoreTimeout ?? 30_000);
     const wanted = () => this.#state === "open" && this.#opened === connection && this.#rooms.lost.has(room);
     for (let attempt = 0; wanted(); attempt++) {
       try {
-        await this.#reenter(room, owned);
+        await this.#reenter(room, lost);
         return;
       } catch (error) {
         if (!wanted()) return;
@@ -297,29 +323,32 @@ export class SignallingClient extends Emitter<ClientEvents> {
     }
   }
 
-  async #reenter(room: string, owned: boolean): Promise<void> {
-    if (owned) {
-      try {
-        await this.#send("room-create", { room }, undefined, true);
-        return;
-      } catch (error) {
-        if (!(error instanceof SignallingError && error.code === "room-exists")) throw error;
-        // Somebody was faster, or it is the own dead connection's still. In the latter case the room is closed soon.
-      }
+  /** With the owner's key the room may be there still. Without it, it ends with the owner and is created again first. */
+  async #reenter(room: string, { create, join }: Lost): Promise<void> {
+    const enter = () => this.#send("room-join", { room, ...join }, undefined, true);
+    if (!create) return void (await enter());
+    const some = Object.keys(create).length > 0;
+    const make = () => this.#send("room-create", { room, ...(some && { options: create }) }, undefined, true);
+    // If it exists somebody was faster, or it is the own dead connection's still. In the latter case it is closed soon.
+    const [first, second, unless] = join.ownerKey ? [enter, make, "room-not-exists"] : [make, enter, "room-exists"];
+    try {
+      await first();
+    } catch (error) {
+      if (!(error instanceof SignallingError && error.code === unless)) throw error;
+      await second();
     }
-    await this.#send("room-join", { room }, undefined, true);
   }
 
   // --- commands
 
-  async #command(op: Operation, args: { room: string }, { signal }: CommandOptions): Promise<Room | undefined> {
+  async #command(op: Operation, args: Arguments, signal: AbortSignal | undefined): Promise<Room | undefined> {
     if (this.#state !== "open") await this.connect({ signal });
     return this.#send(op, args, signal, false);
   }
 
   #send(
     op: Operation,
-    args: { room: string; targetId?: string; data?: unknown },
+    args: Arguments,
     signal: AbortSignal | undefined,
     restore: boolean,
   ): Promise<Room | undefined> {
@@ -341,7 +370,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
       pending.op === "signal-send"
         ? setTimeout(() => this.#commands.take(id)?.resolve(), signalGrace)
         : setTimeout(() => this.#overdue(id), answerTimeout);
-    this.#write(pending.text);
+    this.#write(pending.text, shown(pending));
   }
 
   /** The server answers within seconds, if only `unavailable`. Without that the connection is dead. */
@@ -372,6 +401,12 @@ export class SignallingClient extends Emitter<ClientEvents> {
         return this.#enter(frame, this.#commands.take(frame.id));
       case "room-left":
         return this.#leave(room, frame, this.#commands.take(frame.id));
+      case "owner-changed":
+        return this.#owned(room, frame.ownerId ?? "");
+      case "room-updated":
+        return this.#updated(room, frame, this.#commands.take(frame.id));
+      case "client-kicked": // it was told as any leave, before
+        return this.#commands.take(frame.id)?.resolve();
       case "client-joined":
         if (this.#rooms.present.get(room)?.members.add(clientId)) this.emit("client-joined", { room, clientId });
         return;
@@ -405,7 +440,10 @@ export class SignallingClient extends Emitter<ClientEvents> {
     if (pending?.abandoned && !this.#rooms.present.has(name) && !this.#commands.concerns(name)) {
       return this.#write(JSON.stringify({ event: "room-leave", room: name }));
     }
-    const room = this.#rooms.enter(name, created ? this.#id : (frame.ownerId ?? ""), frame.clients ?? []);
+    const { options, password, ownerKey } = pending?.args ?? {};
+    const room = created
+      ? this.#rooms.create(name, this.#id, options)
+      : this.#rooms.join(name, frame, { ...(password && { password }), ...(ownerKey && { ownerKey }) });
     pending?.resolve(room);
     this.emit("room-joined", { room, created, restored: pending?.restore ?? false });
   }
@@ -414,17 +452,32 @@ export class SignallingClient extends Emitter<ClientEvents> {
     const kicked = frame.kicked === true;
     const restore = kicked && this.#rooms.ownedBefore(name);
     const known = this.#rooms.present.has(name);
-    if (kicked && known) this.#rooms.kick(name);
-    else this.#rooms.present.delete(name);
+    const lost = kicked && known && this.#rooms.kick(name);
+    this.#rooms.present.delete(name);
     this.#early = this.#early.filter((event) => event.room !== name);
     pending?.resolve();
-    if (restore) {
+    if (restore && lost) {
       // The room of this client's former connection has ended with it. Now the name is free.
-      this.#rooms.lost.set(name, true);
-      void this.#restore(name, true);
+      this.#rooms.lost.set(name, lost);
+      void this.#restore(name, lost);
     } else if (known) {
       this.emit("room-left", { room: name, kicked });
     }
+  }
+
+  #owned(name: string, ownerId: string): void {
+    const room = this.#rooms.present.get(name);
+    if (!room || room.ownerId === ownerId) return;
+    room.ownerId = ownerId;
+    this.emit("owner-changed", { room: name, ownerId });
+  }
+
+  #updated(name: string, frame: Frame, pending: Pending | undefined): void {
+    const room = this.#rooms.present.get(name);
+    if (!room) return pending?.reject(new SignallingError("not-in-room", words["not-in-room"], name));
+    this.#rooms.update(room, frame.options, pending?.args.options);
+    pending?.resolve(room);
+    this.emit("room-updated", { room: name, options: room.options });
   }
 
   #signalled(event: ClientEvents["signal"]): void {

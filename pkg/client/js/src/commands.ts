@@ -1,11 +1,22 @@
 import { abortable } from "./emitter.js";
 import { SignallingError } from "./errors.js";
-import type { Room } from "./options.js";
+import type { Room, RoomOptions } from "./options.js";
 import type { Operation } from "./protocol.js";
+
+/** A command's arguments. */
+export interface Arguments {
+  room: string;
+  targetId?: string;
+  data?: unknown;
+  options?: RoomOptions;
+  password?: string;
+  ownerKey?: string;
+}
 
 /** A command that waits for its answer. */
 export interface Pending {
   readonly op: Operation;
+  readonly args: Arguments;
   readonly room: string;
   readonly text: string;
   /** It enters a room again after a reconnect. */
@@ -13,7 +24,7 @@ export interface Pending {
   /** Nobody waits for it any more; if it enters a room, that is to be undone. */
   abandoned: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
-  /** With the room, if the command was to enter one. */
+  /** With the room, if the command was to enter or to change one. */
   resolve(room?: Room): void;
   reject(error: unknown): void;
 }
@@ -29,7 +40,7 @@ export class Commands {
   /** Registers a command. `sent` is called at once, with what is to be sent. The promise is the answer. */
   add(
     op: Operation,
-    args: { room: string; targetId?: string; data?: unknown },
+    args: Arguments,
     signal: AbortSignal | undefined,
     restore: boolean,
     sent: (id: number, pending: Pending) => void,
@@ -42,6 +53,7 @@ export class Commands {
       const id = ++this.#lastId;
       const pending: Pending = {
         op,
+        args,
         room: args.room,
         text: "",
         restore,
@@ -65,7 +77,7 @@ export class Commands {
   /** The promise has settled. An answer that is still to come may have to be undone. */
   #ended(id: number, pending: Pending): void {
     if (!this.#pending.has(id)) return;
-    if (pending.op === "room-create" || pending.op === "room-join") pending.abandoned = true;
+    if (entering(pending.op)) pending.abandoned = true;
     else this.take(id);
   }
 
@@ -89,4 +101,17 @@ export class Commands {
   all(): [number, Pending][] {
     return [...this.#pending];
   }
+}
+
+/** Whether the command makes the client a member. */
+export function entering(op: Operation): boolean {
+  return op === "room-create" || op === "room-join";
+}
+
+/** What inspectors are shown of a command: all but its secrets. */
+export function shown({ op, args, text }: Pending): string {
+  if (op === "signal-send" || !(args.options || args.password || args.ownerKey)) return text;
+  return JSON.stringify(JSON.parse(text), (key, value) =>
+    (key === "password" || key === "ownerKey") && typeof value === "string" ? "…" : value,
+  );
 }

@@ -35,6 +35,45 @@ export interface CommandOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What becomes of a room when its owner is lost: it is closed, waits for the owner, or gets another one. */
+export type OwnerLoss = "close" | "grace" | "transfer";
+
+/** What a room can be asked to be (PROTOCOL.md, section 1.9). What is not given stays as it is; a new room is plain then. */
+export interface RoomOptions {
+  /** Default: `close`. With `grace`, give an `ownerKey` too: it is how an owner comes back. */
+  onOwnerLost?: OwnerLoss;
+  /** How many members the room may have, its owner among them; null takes the limit away. */
+  capacity?: number | null;
+  /** Nobody may join. */
+  locked?: boolean;
+  /** What a join must give, 1 to 128 bytes; null takes it away. */
+  password?: string | null;
+  /** Who joins with it becomes the owner, 1 to 128 bytes; null takes it away. */
+  ownerKey?: string | null;
+  /** Any JSON of at most 4096 bytes, for the members; null takes it away. */
+  metadata?: unknown;
+}
+
+/** What a join can give to be let in. */
+export interface JoinOptions {
+  /** The room's password. */
+  password?: string;
+  /** Makes this client the owner, and lets it in whatever the lock, the password and the capacity are. */
+  ownerKey?: string;
+}
+
+/** What members know of a room's options. */
+export interface RoomState {
+  readonly onOwnerLost: OwnerLoss;
+  /** How many members the room may have. Absent without a limit of its own. */
+  readonly capacity?: number;
+  readonly locked: boolean;
+  /** Whether a join must give a password. */
+  readonly password: boolean;
+  /** What the owner tells all members. Absent if there is none. */
+  readonly metadata?: unknown;
+}
+
 /**
  * - `idle`: `connect()` was not called yet
  * - `connecting`: on its way
@@ -47,8 +86,10 @@ export type ClientState = "idle" | "connecting" | "open" | "waiting" | "closed";
 /** A room that the client is in. */
 export interface Room {
   readonly name: string;
-  /** The client that created it. The room ends with it. */
+  /** The client that owns it: at first the one that created it. */
   readonly ownerId: string;
+  /** What its owner has made of it. */
+  readonly options: RoomState;
   /** The other members, in the order in which they joined. */
   readonly clients: readonly string[];
   /** Those of them who were there before this client. By custom, who comes later makes the offers. */
@@ -64,12 +105,16 @@ export interface ClientEvents {
   closed: { code: number; reason: string };
   /** The client is in a room: created or joined by a command, or (`restored`) entered again after a reconnect. */
   "room-joined": { room: Room; created: boolean; restored: boolean };
-  /** The client is out of a room: it left, or (`kicked`) the room was closed because its owner has gone. */
+  /** The client is out of a room: it left, or (`kicked`) was removed, or the room was closed because its owner has gone. */
   "room-left": { room: string; kicked: boolean };
   /** The client was in this room before the connection was lost, and could not get back into it. */
   "room-gone": { room: string; error: SignallingError };
   "client-joined": { room: string; clientId: string };
   "client-left": { room: string; clientId: string };
+  /** The room has another owner. It may be this client. */
+  "owner-changed": { room: string; ownerId: string };
+  /** The owner has changed what members know of the room's options. */
+  "room-updated": { room: string; options: RoomState };
   /** Another member's signal. */
   signal: { room: string; senderId: string; data: unknown };
   /** The server has sent other ICE servers, because the credentials of the former ones end. */

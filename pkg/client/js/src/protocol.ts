@@ -1,4 +1,5 @@
 // What travels on the native door (api/PROTOCOL.md, part 1).
+import type { RoomState } from "./options.js";
 
 /** Version of the protocol that this client speaks. */
 export const PROTOCOL = 1;
@@ -20,7 +21,7 @@ export type ErrorCode =
   | "unavailable"
   | "internal";
 
-export type Operation = "room-create" | "room-join" | "room-leave" | "signal-send";
+export type Operation = "room-create" | "room-join" | "room-leave" | "room-update" | "room-kick" | "signal-send";
 
 /** Any message of the server. Which fields are there depends on the event. */
 export interface Frame {
@@ -30,6 +31,7 @@ export interface Frame {
   clientId?: string;
   ownerId?: string;
   clients?: string[];
+  options?: RoomState;
   kicked?: boolean;
   senderId?: string;
   targetId?: string;

@@ -1,14 +1,36 @@
-import type { Room } from "./options.js";
+import type { JoinOptions, Room, RoomOptions, RoomState } from "./options.js";
+import type { Frame } from "./protocol.js";
+
+/** What members know of a plain room. */
+const PLAIN: RoomState = { onOwnerLost: "close", locked: false, password: false };
+
+/** What members know of a room that was created with these options. */
+function stateOf({ onOwnerLost = "close", capacity, locked = false, password, metadata }: RoomOptions): RoomState {
+  return {
+    onOwnerLost,
+    locked,
+    password: !!password,
+    ...(capacity && { capacity }),
+    ...(metadata != null && { metadata }),
+  };
+}
 
 class Entry implements Room {
   readonly members: Set<string>;
+  ownerId: string;
+  options: RoomState;
+  /** The password may be another one by now: somebody else has changed the room. */
+  stale = false;
   readonly #first: Set<string>;
 
   constructor(
     readonly name: string,
-    readonly ownerId: string,
-    clients: Iterable<string>,
+    { ownerId = "", clients = [], options = PLAIN }: Partial<Frame>,
+    /** What this client has given to create the room, to change it, or to be let in. It takes that to get back into it. */
+    public given: RoomOptions,
   ) {
+    this.ownerId = ownerId;
+    this.options = options;
     this.members = new Set(clients);
     this.#first = new Set(this.members);
   }
@@ -22,6 +44,14 @@ class Entry implements Room {
   }
 }
 
+/** A room to get back into. */
+export interface Lost {
+  /** With what to create it again, if this client owned it and can make it the same. */
+  create: RoomOptions | undefined;
+  /** With what to join it. */
+  join: JoinOptions;
+}
+
 /** How long after a room was closed the end of the connection makes it one of the rooms to get back into, in ms. */
 const KICK_WINDOW = 5000;
 
@@ -31,18 +61,35 @@ const KICK_WINDOW = 5000;
  */
 export class Rooms {
   readonly present = new Map<string, Entry>();
-  /** Rooms to get back into: whether the client owned them. */
-  readonly lost = new Map<string, boolean>();
-  readonly #kicked = new Map<string, number>();
+  /** Rooms to get back into. */
+  readonly lost = new Map<string, Lost>();
+  readonly #kicked = new Map<string, { at: number; lost: Lost }>();
   /** Ids that this client had. Its dead connections may own rooms until the server notices. */
   readonly #formerIds = new Set<string>();
 
-  enter(name: string, ownerId: string, clients: Iterable<string>): Entry {
-    const entry = new Entry(name, ownerId, clients);
+  /** The client has created the room. */
+  create(name: string, ownerId: string, given: RoomOptions = {}): Entry {
+    return this.#enter(new Entry(name, { ownerId, options: stateOf(given) }, given));
+  }
+
+  /** The client is in the room, as its `room-joined` tells. */
+  join(name: string, frame: Frame, given?: RoomOptions): Entry {
+    return this.#enter(new Entry(name, frame, { ...this.present.get(name)?.given, ...given }));
+  }
+
+  #enter(entry: Entry): Entry {
+    const { name } = entry;
     this.present.set(name, entry);
     this.lost.delete(name);
     this.#kicked.delete(name);
     return entry;
+  }
+
+  /** The room's options have changed: by this client, which has given what for it, or by another one. */
+  update(entry: Entry, options: RoomState = PLAIN, given?: RoomOptions): void {
+    entry.options = options;
+    entry.given = { ...entry.given, ...given };
+    entry.stale = given?.password ? false : entry.stale || !given;
   }
 
   /** Whether the room's owner was this client, under an earlier id. */
@@ -50,21 +97,24 @@ export class Rooms {
     return this.#formerIds.has(this.present.get(name)?.ownerId ?? "");
   }
 
-  kick(name: string): void {
+  /** The client was put out of the room. */
+  kick(name: string): Lost {
+    const lost = this.#give(name);
     this.present.delete(name);
     const now = Date.now();
-    for (const [room, at] of this.#kicked) if (now - at > KICK_WINDOW) this.#kicked.delete(room);
-    this.#kicked.set(name, now);
+    for (const [room, { at }] of this.#kicked) if (now - at > KICK_WINDOW) this.#kicked.delete(room);
+    this.#kicked.set(name, { at: now, lost: { ...lost, create: undefined } });
+    return lost;
   }
 
-  /** The connection of the client with this id has ended. */
+  /** The session of the client with this id has ended. */
   lose(id: string): void {
-    for (const [name, at] of this.#kicked) if (Date.now() - at <= KICK_WINDOW) this.lost.set(name, false);
-    for (const [name, entry] of this.present) this.lost.set(name, entry.ownerId === id || this.ownedBefore(name));
-    this.#kicked.clear();
-    this.present.clear();
     this.#formerIds.add(id);
     if (this.#formerIds.size > 8) this.#formerIds.delete(this.#formerIds.values().next().value!);
+    for (const [name, { at, lost }] of this.#kicked) if (Date.now() - at <= KICK_WINDOW) this.lost.set(name, lost);
+    for (const name of this.present.keys()) this.lost.set(name, this.#give(name));
+    this.#kicked.clear();
+    this.present.clear();
   }
 
   forget(name: string): boolean {
@@ -76,5 +126,23 @@ export class Rooms {
     this.present.clear();
     this.lost.clear();
     this.#kicked.clear();
+  }
+
+  /** What it takes to get back. A room whose password is not known is not created: it must not come back without one. */
+  #give(name: string): Lost {
+    const { options, given, stale } = this.present.get(name)!;
+    const { password, ownerKey } = given;
+    const key = ownerKey ? { ownerKey } : {};
+    const join = { ...(password && { password }), ...key };
+    if (!this.ownedBefore(name) || (options.password && (stale || !password))) return { create: undefined, join };
+    const { onOwnerLost, locked, password: secret, ...rest } = options;
+    const create: RoomOptions = {
+      ...rest,
+      ...key,
+      ...(onOwnerLost !== "close" && { onOwnerLost }),
+      ...(locked && { locked }),
+      ...(secret && password && { password }),
+    };
+    return { create, join };
   }
 }

@@ -1,5 +1,5 @@
 // How a program in TypeScript uses the SDK: checked against the declarations that are served, never run.
-import { PeerMesh, SignallingClient, SignallingError, type ChannelData, type Room } from "../dist/client.js";
+import { PeerMesh, SignallingClient, SignallingError, type ChannelData, type Room, type RoomOptions, type RoomState } from "../dist/client.js";
 
 export async function usage(stream: MediaStream, abort: AbortSignal): Promise<void> {
   const client = new SignallingClient("wss://example.org/ws", { reconnect: { max: 5000 }, iceServers: [] });
@@ -7,6 +7,13 @@ export async function usage(stream: MediaStream, abort: AbortSignal): Promise<vo
   const names: readonly string[] = room.clients;
   const off = client.on("room-left", ({ room: name, kicked }) => console.log(name.length, kicked === true));
   client.on("error", (error: SignallingError) => console.log(error.code === "forbidden"));
+  const options: RoomOptions = { onOwnerLost: "grace", ownerKey: "k", capacity: 4, password: "p", metadata: { topic: "tea" } };
+  const mine: Room = await client.createRoom("mine", { ...options, signal: abort });
+  const state: RoomState = (await client.joinRoom("theirs", { password: "p" })).options;
+  await client.updateRoom(mine.name, { locked: !state.locked, capacity: null });
+  await client.kick(mine.name, "somebody", { signal: abort });
+  client.on("owner-changed", ({ room: name, ownerId }) => console.log(name, ownerId === client.id));
+  client.on("room-updated", ({ room: name, options: now }) => console.log(name, now.locked, now.password, now.capacity ?? 0));
   off();
   const { data } = await client.once("signal", { signal: abort });
   const mesh = new PeerMesh(client, "lobby", { channels: ["chat"] });
@@ -26,4 +33,8 @@ export async function usage(stream: MediaStream, abort: AbortSignal): Promise<vo
   if (new SignallingError("forbiden", "")) return;
   // @ts-expect-error: the roster is not for writing
   client.rooms.delete("lobby");
+  // @ts-expect-error: a password that is told is whether there is one
+  mine.options.password.length;
+  // @ts-expect-error: no such answer to the loss of an owner
+  await client.createRoom("x", { onOwnerLost: "wait" });
 }

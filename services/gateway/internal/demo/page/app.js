@@ -4,7 +4,7 @@ import { Call } from "./call.js";
 import { $, el, forget, notify, say, tabs } from "./dom.js";
 import { inspect } from "./inspector.js";
 import { Media } from "./media.js";
-import { deviceFault, endings, lost, refusal } from "./messages.js";
+import { barred, deviceFault, endings, lost, refusal } from "./messages.js";
 
 /** Lines that the chat keeps. */
 const MAX_LINES = 500;
@@ -52,7 +52,17 @@ client.on("room-joined", ({ room, created, restored }) => {
   const away = lostAt ? ` after ${Math.max(1, Math.round((Date.now() - lostAt) / 1000))} s` : "";
   lostAt = 0;
   line(created ? `Connected again${away}. You own the room, so it was opened again; ${who}.` : `Back in the room${away}; ${who}.`);
-  entered();
+  drawOwner();
+});
+client.on("owner-changed", ({ room, ownerId }) => {
+  if (call?.room !== room) return;
+  line(ownerId === client.id ? "You own the room now." : `${call.title(ownerId)} owns the room now.`);
+  drawOwner();
+});
+client.on("room-updated", ({ room, options }) => {
+  if (call?.room !== room) return;
+  line(options.locked ? "The room is locked: nobody else can come in." : "The room is open: who has the link can come in.");
+  drawOwner();
 });
 client.on("room-gone", ({ room }) => {
   if (!call) notify("warning", "call", endings.gone, again("Create it again", room, "create"));
@@ -88,20 +98,20 @@ async function enter(room, how) {
       "room-exists": { label: "Join it", run: () => enter(room, "join") },
       "room-not-exists": { label: "Create it", run: () => enter(room, "create") },
     }[error.code];
-    notify("error", "call", refusal(error, room), action);
+    notify("error", "call", error.code === "forbidden" ? barred(room) : refusal(error, room), action);
     return;
   } finally {
     busy(false);
   }
   line(how === "create" ? `You created the room “${room}”. Copy its link to invite people.` : `You joined the room “${room}”.`);
   showCall();
-  entered();
+  drawOwner();
   await begin();
 }
 
 function startCall(room, { hidden = false } = {}) {
   const name = $("name").value.trim();
-  call = new Call(client, room, media, { name }, { chat, came, went, failed: console.warn, ended });
+  call = new Call(client, room, media, { name }, { chat, came, went, remove, failed: console.warn, ended });
   if (!hidden) {
     showCall();
     void begin();
@@ -115,8 +125,12 @@ async function begin() {
   if (!call) media.stop(); // the room was closed meanwhile
 }
 
-function entered() {
-  call.entered();
+/** Shows who owns the room, and gives the owner what only owners can do. */
+function drawOwner() {
+  call.drawOwner();
+  $("locked").hidden = !call.locked;
+  $("owning").hidden = !call.owned;
+  $("lock").textContent = call.locked ? "Unlock the room" : "Lock the room";
   $("leave-text").textContent = call.owned ? "End call" : "Leave";
   $("leave").title = call.owned ? "You own the room: it is closed for everybody" : "";
 }
@@ -150,6 +164,22 @@ function view(name) {
 }
 
 const again = (label, room, how) => ({ label, run: () => enter(room, how) });
+
+$("lock").addEventListener("click", () => owning(client.updateRoom(call.room, { locked: !call.locked })));
+
+function remove(person) {
+  return owning(client.kick(call.room, person.id));
+}
+
+/** Waits for what only an owner may do, and tells if it was refused. */
+async function owning(command) {
+  forget("owning");
+  try {
+    await command;
+  } catch (error) {
+    if (call) notify("warning", "owning", refusal(error, call.room));
+  }
+}
 
 $("leave").addEventListener("click", () => {
   client.leaveRoom(call.room).catch((error) => {

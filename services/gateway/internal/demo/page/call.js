@@ -8,7 +8,7 @@ const MAX_TEXT = 2000;
 
 /**
  * Connects this person's media with everybody in the room. `on` has a function for each thing that happens:
- * chat(person, text), came(person), went(person), failed(error), ended(reason).
+ * chat(person, text), came(person), went(person), remove(person), failed(error), ended(reason).
  *
  * On the data channel people tell each other, as JSON, {name, audible, screen} whenever it changes, and {text}.
  */
@@ -20,7 +20,7 @@ export class Call {
     this.room = room;
     this.media = media;
     this.on = on;
-    this.me = new Person("you", true);
+    this.me = new Person("you", { self: true });
     this.me.name = me.name;
     this.mesh = new PeerMesh(client, room);
     this.sent = new Map(); // tracks that the mesh sends, and the stream of each
@@ -37,7 +37,21 @@ export class Call {
 
   /** Whether this browser's client owns the room. */
   get owned() {
-    return this.client.rooms.get(this.room)?.ownerId === this.client.id;
+    return this.#ownerId === this.client.id;
+  }
+
+  /** Whether nobody else can come in. */
+  get locked() {
+    return this.client.rooms.get(this.room)?.options.locked ?? false;
+  }
+
+  get #ownerId() {
+    return this.client.rooms.get(this.room)?.ownerId;
+  }
+
+  /** What to call the client with this id. */
+  title(id) {
+    return id === this.client.id ? "You" : (this.people.get(id)?.title ?? "Somebody");
   }
 
   /** Sends a chat message to everybody, and says how many got it. */
@@ -60,15 +74,17 @@ export class Call {
     this.mesh.send(this.#about());
   }
 
-  /** The room was entered, for the first time or again: who owns it may have changed. */
-  entered() {
-    const owner = this.client.rooms.get(this.room)?.ownerId;
-    this.me.owner = owner === this.client.id;
+  /** Marks who owns the room now. */
+  drawOwner() {
+    this.me.owner = this.owned;
     this.me.draw();
-    for (const [id, person] of this.people) {
-      person.owner = owner === id;
-      person.draw();
-    }
+    for (const person of this.people.values()) this.#rank(person);
+  }
+
+  #rank(person) {
+    person.owner = this.#ownerId === person.id;
+    person.removable = this.owned;
+    person.draw();
   }
 
   #about() {
@@ -77,9 +93,8 @@ export class Call {
   }
 
   #came(peer) {
-    const person = new Person(peer.id);
-    person.owner = this.client.rooms.get(this.room)?.ownerId === peer.id;
-    person.draw();
+    const person = new Person(peer.id, { remove: this.on.remove });
+    this.#rank(person);
     this.people.set(peer.id, person);
   }
 

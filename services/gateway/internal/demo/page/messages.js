@@ -27,6 +27,11 @@ export function refusal(error, room) {
   }
 }
 
+/** Words for a room that does not let a person in. */
+export function barred(room) {
+  return `The room “${room}” does not let you in: it may be locked, or want a password, or its owner has removed you.`;
+}
+
 /** Words for why a camera, a microphone or a screen is not there. */
 export function deviceFault(error, what) {
   switch (error.name) {
@@ -64,7 +69,7 @@ export const peerStates = {
 /** Words for why a room was left. */
 export const endings = {
   left: "You left the room.",
-  kicked: "The room was closed: its owner left or lost the connection.",
+  kicked: "The room was closed: its owner left or lost the connection, or has removed you.",
   gone: "The room is gone: it was not opened again while you were away.",
   closed: "The connection to the server has ended.",
 };

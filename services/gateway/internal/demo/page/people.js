@@ -11,13 +11,20 @@ export class Person {
   /** The streams that come from this person, by id; which of them is the screen; null for none. */
   streams = new Map();
   screenId = null;
+  /** Whether this browser's client may remove the person from the room. */
+  removable = false;
   #tile = tile();
   #screenTile = null;
-  #row = el("li", { class: "person" });
+  #drawn = el("div", { class: "person-drawn" });
+  #remove;
+  #row;
 
-  constructor(id, self = false) {
+  /** `remove` is called when the person is to be removed; not for oneself. */
+  constructor(id, { self = false, remove } = {}) {
     this.id = id;
     this.self = self;
+    this.#remove = el("button", { class: "small", text: "Remove", on: { click: () => remove(this) } });
+    this.#row = el("li", { class: "person" }, this.#drawn, this.#remove);
     $("tiles").append(this.#tile.root);
     $("people").append(this.#row);
     this.draw();
@@ -71,9 +78,11 @@ export class Person {
 
   #drawRow(label) {
     const facts = [this.self ? "this browser" : peerStates[this.state], this.audible ? null : "muted", this.screenId ? "shows a screen" : null];
-    this.#row.dataset.state = this.self ? "connected" : this.state;
+    this.#drawn.dataset.state = this.self ? "connected" : this.state;
     this.#row.dataset.client = this.id;
-    this.#row.replaceChildren(
+    this.#remove.hidden = !this.removable;
+    this.#remove.ariaLabel = `Remove ${label} from the room`;
+    this.#drawn.replaceChildren(
       avatar(this),
       el(
         "div",
