@@ -118,6 +118,10 @@ bench-growth: ## measure how costs grow with load, clients, rooms and gateways, 
 bench-profiles: ## see what each work spends its time on, and write it to that page
 	$(call start,./services/e2e/cmd/bench) -profiles -save $(BENCHFLAGS)
 
+.PHONY: bench-allocations
+bench-allocations: ## count what the hot paths allocate, and write it to that page
+	$(call start,./services/e2e/cmd/bench) -allocations -save
+
 .PHONY: gobench
 gobench: ## run all Go benchmarks
 	go test -run '^$$' -bench '$(BENCH)' -benchmem work

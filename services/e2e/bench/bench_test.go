@@ -172,6 +172,24 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// The hot paths allocate no more than the page says.
+func TestAllocations(t *testing.T) {
+	kept, err := bench.ReadKept(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := bench.CountAllocations(t.Context(), 2000, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range bench.HotPaths {
+		// What is allocated once, and what others do meanwhile, is spread over the rounds.
+		if was, ok := kept.Allocations[h.Name]; !ok || now[h.Name].Number > was.Number+1 {
+			t.Errorf("%s: %d allocations, kept are %d (make bench-allocations)", h.Name, now[h.Name].Number, was.Number)
+		}
+	}
+}
+
 // A profile's shares are of all time, the dearest first.
 func TestTop(t *testing.T) {
 	f := func(id uint64, name string) *profile.Location {

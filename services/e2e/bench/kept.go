@@ -12,6 +12,8 @@ type Kept struct {
 	// Figures are those of the works, Growth those of the curves.
 	Figures, Growth *Figures
 	Profiles        *Profiles
+	// Allocations are those of the hot paths, by their names.
+	Allocations map[string]Allocations
 
 	folder string
 }
@@ -19,7 +21,8 @@ type Kept struct {
 // ReadKept reads what is kept in a folder. What is not there is empty.
 func ReadKept(folder string) (*Kept, error) {
 	k := &Kept{
-		Figures: NewFigures(), Growth: NewFigures(), Profiles: &Profiles{Works: map[string]map[Target][]Entry{}}, folder: folder,
+		Figures: NewFigures(), Growth: NewFigures(), Profiles: &Profiles{Works: map[string]map[Target][]Entry{}},
+		Allocations: map[string]Allocations{}, folder: folder,
 	}
 	for name, into := range k.files() {
 		if err := figures.Read(filepath.Join(folder, name), into); err != nil {
@@ -30,7 +33,9 @@ func ReadKept(folder string) (*Kept, error) {
 }
 
 func (k *Kept) files() map[string]any {
-	return map[string]any{"figures.json": k.Figures, "growth.json": k.Growth, "profiles.json": k.Profiles}
+	return map[string]any{
+		"figures.json": k.Figures, "growth.json": k.Growth, "profiles.json": k.Profiles, "allocations.json": &k.Allocations,
+	}
 }
 
 // page is the file that shows it all.
@@ -66,7 +71,10 @@ func (k *Kept) Shown() (map[string][]byte, error) {
 		place figures.Place
 		table string
 	}{
-		{Page, k.Figures.Markdown()}, {GrowthPage, k.Growth.Growth()}, {ProfilePage, k.Profiles.Markdown()},
+		{Page, k.Figures.Markdown()},
+		{GrowthPage, k.Growth.Growth()},
+		{ProfilePage, k.Profiles.Markdown()},
+		{AllocationsPage, allocationsTable(k.Allocations)},
 	} {
 		if spliced, err = part.place.Splice(spliced, part.table); err != nil {
 			return nil, err

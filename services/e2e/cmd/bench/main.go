@@ -6,6 +6,7 @@
 //	bench -only commands,mesh  these works only
 //	bench -growth            how costs grow with load, clients, rooms and gateways; -only load,room for some of the curves
 //	bench -profiles          what our processes spend their time on at each work
+//	bench -allocations       what the hot paths allocate
 //	bench … -save            keeps what was measured beside the package, and writes it to the page
 //	bench -page              measures nothing, and writes the page
 //
@@ -32,11 +33,11 @@ import (
 )
 
 type options struct {
-	compare, full, growth, profiles, save, page bool
-	rounds                                      int
-	duration                                    time.Duration
-	only, targets                               string
-	folder, pgo                                 string
+	compare, full, growth, profiles, allocations, save, page bool
+	rounds                                                   int
+	duration                                                 time.Duration
+	only, targets                                            string
+	folder, pgo                                              string
 }
 
 const folder = "services/e2e/bench"
@@ -48,6 +49,7 @@ func main() {
 	flag.BoolVar(&o.full, "full", false, "all works, and longer rounds")
 	flag.BoolVar(&o.growth, "growth", false, "measure curves of growth instead of works")
 	flag.BoolVar(&o.profiles, "profiles", false, "take CPU profiles of our processes at each work instead of measuring")
+	flag.BoolVar(&o.allocations, "allocations", false, "count what the hot paths allocate instead of measuring")
 	flag.StringVar(&o.pgo, "pgo", "", "with -profiles: a `folder` that gets what the compiler can use: all profiles of a target as one file")
 	flag.BoolVar(&o.save, "save", false, "keep the figures, and write them to the page")
 	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page")
@@ -101,6 +103,8 @@ func run(ctx context.Context, o options) error {
 		err = o.measureGrowth(ctx, b, kept)
 	case o.profiles:
 		err = o.takeProfiles(ctx, b, kept)
+	case o.allocations:
+		kept.Allocations, err = bench.CountAllocations(ctx, allocationRounds, os.Stderr)
 	default:
 		err = o.measureWorks(ctx, b, kept)
 	}
@@ -109,6 +113,9 @@ func run(ctx context.Context, o options) error {
 	}
 	return kept.Write()
 }
+
+// allocationRounds are enough for what is allocated once to be nothing.
+const allocationRounds = 20000
 
 func (o *options) measureWorks(ctx context.Context, b *bench.Bench, kept *bench.Kept) error {
 	works, err := o.works()
