@@ -16,7 +16,7 @@ func codecs() []struct {
 		empty interface{ Decode([]byte) error }
 	}
 	at := Stamp{Epoch: 3, Version: 1 << 60}
-	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{Client: "c", Gateway: "g", Since: 8, Seq: 9}, {Client: "d", Gateway: "h", Since: 10, Seq: 11, Inc: 12}}}
+	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{Client: "c", Gateway: "g", Since: 8, Seq: 9}, {Client: "d", Gateway: "h", Since: 10, Seq: 11, Inc: 12, Proven: 11}}}
 	policy := &Policy{Since: at, OwnerLost: AwaitOwner, Capacity: 9, Locked: true, Password: "p", OwnerKey: "k", Metadata: []byte(`{"a":[1]}`), Banned: []string{"x", "y"}}
 	guarded := roster
 	guarded.Policy = policy
@@ -37,15 +37,15 @@ func codecs() []struct {
 		{&Correction{Epoch: 2, Rooms: []CorrectedRoom{{Room: "c", Roster: guarded}}}, new(Correction)},
 		{&Announce{Gateway: "g", Rooms: []AnnouncedRoom{{Room: "r", Stamp: at, Born: at, Policy: policy}}}, new(Announce)},
 		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "a \"room\"\n>*", Client: "c", Have: 4, Life: 5}, new(Command)},
-		{&Command{Op: Move, Gateway: "g", Seq: 9, Room: "r", Client: "c", Inc: 2, From: "h", Dead: true}, new(Command)},
+		{&Command{Op: Move, Gateway: "g", Seq: 9, Room: "r", Client: "c", Inc: 2, Proven: 1, From: "h", Dead: true}, new(Command)},
 		{&Command{Op: Find, Gateway: "g", Seq: 9, Clients: []string{"c", "d"}}, new(Command)},
-		{&Answer{Result: Done, Found: []Found{{"c", "r", "g", 2}, {"d", "s", "h", 0}}}, new(Answer)},
+		{&Answer{Result: Done, Found: []Found{{"c", "r", "g", 2, 1}, {"d", "s", "h", 0, 0}}}, new(Answer)},
 		{&Event{Room: "r", Stamp: at, Kind: Moved, Client: "c", Gateway: "g", Seq: 5, Inc: 1, Dead: true}, new(Event)},
 		{&Heartbeat{Gateway: "g", Protocol: 1, Window: 30000}, new(Heartbeat)},
 		{&Take{Gateway: "g", Seq: 1, Client: "c", Inc: 2, Received: 3, Door: "native"}, new(Take)},
-		{&Taken{Seq: 1, Refused: TakeUsed}, new(Taken)},
-		{&Taken{Seq: 1, Commands: 2, Sent: 3, Missed: true, Rooms: []TakenRoom{
-			{Room: "r", Known: true, Born: at, Clients: []string{"c"}, Owner: "c", Policy: policy}, {Room: "s"},
+		{&Taken{Seq: 1, Refused: TakeMoved, To: "g2"}, new(Taken)},
+		{&Taken{Seq: 1, Inc: 9, Commands: 2, Sent: 3, Missed: true, Rooms: []TakenRoom{
+			{Room: "r", Known: true, Born: at, Clients: []string{"c"}, Owner: "c", Policy: policy}, {Room: "s", From: "h", Dead: true},
 		}, Frames: []Frame{{[]byte(`["e"]`), {0, 1}, {}}, {[]byte(`{}`)}}}, new(Taken)},
 		{&Answer{Result: Done, Roster: roster}, new(Answer)},
 		{&Answer{Result: Refused, Code: "room-full", Message: "m"}, new(Answer)},

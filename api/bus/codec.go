@@ -261,7 +261,7 @@ func (c *codec) strs(name string, v *[]string) {
 		})
 }
 
-// roster writes members as arrays: [client, gateway, since, seq], and inc if it is not 0.
+// roster writes members as arrays: [client, gateway, since, seq], and inc and proven if inc is not 0.
 func (c *codec) roster(name string, v *[]Member) { list(c, name, v, appendMember, readMember) }
 
 func appendMember(dst []byte, m *Member) []byte {
@@ -271,6 +271,7 @@ func appendMember(dst []byte, m *Member) []byte {
 	dst = strconv.AppendUint(append(dst, ','), m.Seq, 10)
 	if m.Inc != 0 {
 		dst = strconv.AppendUint(append(dst, ','), m.Inc, 10)
+		dst = strconv.AppendUint(append(dst, ','), m.Proven, 10)
 	}
 	return append(dst, ']')
 }
@@ -288,6 +289,8 @@ func readMember(value []byte, m *Member) error {
 			m.Seq, err = jsonscan.Uint(element)
 		case 4:
 			m.Inc, err = jsonscan.Uint(element)
+		case 5:
+			m.Proven, err = jsonscan.Uint(element)
 		}
 		return err
 	})

@@ -22,8 +22,9 @@ func (m *Command) fields(c *codec) {
 	c.str("pw", &m.Password)
 	c.str("key", &m.OwnerKey)
 	nested(c, "set", &m.Settings)
+	c.uint("inc", &m.Inc)
+	c.uint("proven", &m.Proven)
 	if m.Op == Move {
-		c.uint("inc", &m.Inc)
 		c.required("from", &m.From)
 		c.flag("dead", &m.Dead)
 	}
@@ -42,6 +43,7 @@ func (m *Found) fields(c *codec) {
 	c.required("room", &m.Room)
 	c.str("gw", &m.Gateway)
 	c.uint("inc", &m.Inc)
+	c.uint("proven", &m.Proven)
 }
 
 func (r *Roster) fields(c *codec) {

@@ -17,6 +17,8 @@ func (m *Take) fields(c *codec) {
 func (m *Taken) fields(c *codec) {
 	c.uint("seq", &m.Seq)
 	c.str("refused", &m.Refused)
+	c.str("to", &m.To)
+	c.uint("inc", &m.Inc)
 	c.uint("commands", &m.Commands)
 	c.uint("sent", &m.Sent)
 	c.flag("missed", &m.Missed)
@@ -25,6 +27,8 @@ func (m *Taken) fields(c *codec) {
 
 func (m *TakenRoom) fields(c *codec) {
 	c.required("room", &m.Room)
+	c.str("from", &m.From)
+	c.flag("dead", &m.Dead)
 	c.flag("known", &m.Known)
 	c.stamp("bornEpoch", "bornVer", &m.Born)
 	c.strs("clients", &m.Clients)

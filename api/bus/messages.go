@@ -24,9 +24,11 @@ type Member struct {
 	Since uint64
 	// Seq is the number of the command that made it a member, in its gateway's count.
 	Seq uint64
-	// Inc counts how often the client's session was resumed: of two gateways that hold the client the one with the higher
-	// Inc is right.
+	// Inc is the incarnation of the client's session, which grows each time that it is resumed: of two gateways that hold the
+	// client the one with the higher Inc is right. 0 if it never was.
 	Inc uint64
+	// Proven is the oldest incarnation whose token is still good: the newest that the client is known to have heard of.
+	Proven uint64
 }
 
 // Roster is a room as its owner sees it at Stamp.
@@ -113,9 +115,11 @@ type Command struct {
 	Password, OwnerKey string
 	// Settings are those of a Create, nil for a plain room, and of an Update.
 	Settings *Settings
-	// Inc and From belong to Move: the client's Inc from now on, and the gateway that it was at. Dead says that From is
-	// taken to be gone: it did not answer when it was asked to hand the session over.
-	Inc  uint64
+	// Inc and Proven, of a Create, Join or Move, are those of the client from now on. A Move with a Proven that is older than
+	// the member's is not carried out.
+	Inc, Proven uint64
+	// From, of a Move, is the gateway that the client was at. Dead says that it is taken to be gone: it did not answer when it
+	// was asked to hand the session over.
 	From string
 	Dead bool
 	// Clients are those of Find.
@@ -140,7 +144,8 @@ const (
 	// Retry: nothing has been done, because the owner is still learning its rooms or is no longer the owner. The gateway
 	// sends the command again after a moment.
 	Retry Result = "retry"
-	// Elsewhere answers a move: the client is not where the gateway took it from. Another gateway has its session.
+	// Elsewhere answers a move: another gateway has a newer incarnation of the client's session, or one that no token of this
+	// one's is good for any more.
 	Elsewhere Result = "elsewhere"
 	// Refused: nothing has been done; Code and Message are for the client.
 	Refused Result = "refused"
@@ -159,9 +164,9 @@ type Answer struct {
 // Found is one membership of a client.
 type Found struct {
 	Client, Room string
-	// Gateway is where the client is and Inc its count.
-	Gateway string
-	Inc     uint64
+	// Gateway is where the client is. Inc and Proven are as in Member.
+	Gateway     string
+	Inc, Proven uint64
 }
 
 // Kind is what an Event tells.
@@ -333,13 +338,14 @@ type Refusal struct {
 }
 
 // Take asks a gateway, on TakeSubject, to hand a client's session over to another one, where the client is now. It is
-// answered by Taken on TakenSubject(Gateway, Seq). A repetition is answered as the first one.
+// answered by Taken on TakenSubject(Gateway, Seq). A repetition, with the same Seq, is answered as the first one, or by
+// TakeWait.
 type Take struct {
 	// Gateway is the one that asks.
 	Gateway string
 	Seq     uint64
 	Client  string
-	// Inc is the count in the client's token. It is the session's present one, or nothing is handed over.
+	// Inc is the incarnation that the client's token names.
 	Inc uint64
 	// Received is the number of the last frame that the client has.
 	Received uint64
@@ -351,8 +357,14 @@ type Take struct {
 const (
 	// TakeUnknown: there is no such session any more.
 	TakeUnknown = "unknown"
-	// TakeUsed: the token was used before.
+	// TakeUsed: the token is not good any more, because the client has got a newer one.
 	TakeUsed = "used"
+	// TakeMoved: the session was handed over to another gateway, To, before.
+	TakeMoved = "moved"
+	// TakeWait: the answer will come.
+	TakeWait = "wait"
+	// TakeBusy: the session cannot be handed over now.
+	TakeBusy = "busy"
 	// TakeWrong: the token was not made for this door, or what the client says of what it has cannot be.
 	TakeWrong = "wrong"
 )
@@ -360,8 +372,10 @@ const (
 // Taken hands a session over. The one who asks then moves the client in each room.
 type Taken struct {
 	Seq uint64
-	// Refused, if set, says why nothing is handed over.
-	Refused string
+	// Refused, if set, says why nothing is handed over. To belongs to TakeMoved.
+	Refused, To string
+	// Inc is the session's newest incarnation so far.
+	Inc uint64
 	// Commands is how many commands of the client were received.
 	Commands uint64
 	// Sent is the number of the newest frame, Missed says that frames that the client does not have were dropped.
@@ -375,6 +389,10 @@ type Taken struct {
 // TakenRoom is a room of a session that is handed over.
 type TakenRoom struct {
 	Room string
+	// From is the gateway that the room's owner has the client at, as far as is known; "" for the one that hands it over. A
+	// session can be handed on before all owners have heard of its last move. Dead is as in the Command.
+	From string
+	Dead bool
 	// Known says that the rest is what the client was told.
 	Known   bool
 	Born    Stamp

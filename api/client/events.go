@@ -54,7 +54,7 @@ type Welcome struct {
 	// brings new ones before their credentials end.
 	ICEServers json.RawMessage
 	// Resume is the token with which a new connection may take this session over, "" if the server offers none. It is a
-	// secret, good for one use.
+	// secret, and void once the client has shown that it has a newer one.
 	Resume string
 	// ResumeWindow is for how many milliseconds the session is kept once its connection is lost; 0 without a token.
 	ResumeWindow uint64

@@ -26,7 +26,8 @@ type Options struct {
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Resume is the session of an earlier client that is to be taken up. Whether it was says Client.Resumed: a server that
-	// refuses it makes a new client.
+	// refuses it makes a new client. If it cannot say now whether there is such a session, Dial returns an *Error with code
+	// Unavailable: try again, after a pause with jitter, for as long as the session may be kept.
 	Resume *Session
 
 	// DialTimeout bounds connecting, handshake, welcome and resuming together. Default: 10 s. The context may end it earlier.

@@ -15,12 +15,14 @@ type Resumed = api.Resumed
 // GoingAway tells that the gateway stops, and closes the connection next.
 type GoingAway = api.GoingAway
 
-// Session is what is left of a connection that was lost: Options.Resume takes it to a new one, at any gateway. It is good for
-// one Dial, and for as long as the server keeps it.
+// Session is what is left of a connection that was lost: Options.Resume takes it to a new one, at any gateway, for as long as
+// the server keeps it. A Dial that fails leaves it as it is, to be tried again, also if the server has resumed it and only the
+// answer is lost. Once a Dial has succeeded it is worth nothing; the new client has its own.
 type Session struct {
 	id, token string
 	received  uint64
 	commands  uint64
+	asked     uint64      // id of the last command: an answer that comes late must not pass for that of a later one
 	signals   []signalled // those that the server may not have, ascending
 }
 
@@ -66,6 +68,7 @@ func (c *Client) Session() *Session {
 		c.session.note(<-c.outbox)
 	}
 	s := c.session
+	s.asked = c.nextID
 	return &s
 }
 
@@ -140,8 +143,11 @@ func (c *Client) resume(ctx context.Context, s *Session) error {
 			return nil
 		}
 		if m.Answer {
-			if _, refused := m.Event.(*Error); refused {
+			if e, refused := m.Event.(*Error); refused {
 				c.session.received++
+				if e.Code == Unavailable {
+					return e // not now
+				}
 				return nil
 			}
 			return fmt.Errorf("%w: resume answered by %q", ErrProtocol, m.Name)
@@ -153,6 +159,7 @@ func (c *Client) resume(ctx context.Context, s *Session) error {
 func (c *Client) goOn(s *Session, e *Resumed) {
 	c.resumed, c.id = e, e.ClientID
 	c.session = Session{id: e.ClientID, token: e.Resume, received: e.Seq, commands: e.Received}
+	c.nextID = s.asked
 	if e.Missed && e.Received == 0 {
 		return
 	}

@@ -1,8 +1,11 @@
 package client_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -123,6 +126,61 @@ func TestResumeRefused(t *testing.T) {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})(t)
+}
+
+// The answer to a resume is lost, or the server cannot say now: the session is tried again, and is as good as before. The ids
+// of commands go on, because answers to earlier ones can still come.
+func TestResumeAgain(t *testing.T) {
+	for name, first := range map[string]struct {
+		script func(*peer)
+		err    error
+	}{
+		"lost": {func(p *peer) { p.cut() }, nil},
+		"unavailable": {func(p *peer) {
+			p.send(`{"event":"error","id":0,"message":"not now","code":"unavailable"}`)
+			p.drain()
+		}, &client.Error{Code: client.Unavailable, Message: "not now"}},
+	} {
+		t.Run(name, bubble(func(t *testing.T) {
+			was := lose(t, func(p *peer) {
+				p.expect(`{"event":"room-create","id":1,"room":"r"}`)
+				p.expect(signalText(1))
+				p.close(1001, "going away")
+			}, func(c *client.Client) {
+				go func() { _ = c.Create(context.Background(), "r") }()
+				synctest.Wait()
+				want(t, c.Signal(soon(t), "r", "x", 1), nil)
+			}).Session()
+			const asks = `{"event":"resume","id":0,"token":"t0","received":0}`
+			opts := play(t, func(p *peer) {
+				p.send(laterWelcome)
+				p.expect(asks)
+				first.script(p)
+			})
+			opts.Resume = was
+			_, err := client.Dial(soon(t), url, opts)
+			refused, isRefusal := errors.AsType[*client.Error](err)
+			if err == nil || isRefusal != (first.err != nil) || isRefusal && refused.Code != client.Unavailable {
+				t.Fatalf("%v", err)
+			}
+			opts = play(t, func(p *peer) {
+				p.send(laterWelcome)
+				p.expect(asks)
+				p.send(resumedFrame(0, 0, false), `{"event":"room-created","id":1,"room":"r"}`)
+				p.expect(signalText(1))
+				p.expect(`{"event":"room-leave","id":2,"room":"r"}`)
+				p.send(`{"event":"room-left","id":2,"room":"r","kicked":false}`)
+				p.close(1001, "going away")
+			})
+			opts.Resume = was
+			c, err := client.Dial(soon(t), url, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			want(t, c.Leave(soon(t), "r"), nil)
+		}))
+	}
 }
 
 // There is no session where the server keeps none, or after an end for good.

@@ -50,6 +50,9 @@ func (p *peer) close(code int, reason string) {
 	p.untilClosed(code)
 }
 
+// cut ends the connection without a word.
+func (p *peer) cut() { _ = p.ws.NetConn().Close() }
+
 // untilClosed reads until the client's close frame, which must have the code.
 func (p *peer) untilClosed(code int) {
 	for {

@@ -46,6 +46,15 @@ func (s *Session) heartbeat() {
 	s.control(pingPacket)
 }
 
+// Ping asks the client for a sign of life out of turn: Heartbeats.Ponged follows, in the order of all pings. It is queued as
+// by Queue, and changes nothing about the heartbeat. Under EIO=3, whose servers do not ping, it does nothing.
+func (s *Session) Ping() error {
+	if s.eio == eio3 {
+		return nil
+	}
+	return s.Queue(pingPacket)
+}
+
 // receivePing answers a client's ping, which must have come the right way.
 func (s *Session) receivePing(text []byte) error {
 	if s.eio == eio4 {

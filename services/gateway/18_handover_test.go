@@ -21,26 +21,39 @@ func (w *world) second() *world {
 	return other
 }
 
-// moves takes the move of a member to another gateway through: command, event, answer. Before it is carried out, the room may
-// change.
-func (r *room) moves(who named, from, to *world, inc uint64, meanwhile ...*bus.Event) {
+// moves takes the move of a member to another gateway through, and the proof that its client has the new token. Before it is
+// carried out, the room may change.
+func (r *room) moves(who named, from, to *world, meanwhile ...*bus.Event) {
 	r.o.t.Helper()
+	r.carriesOut(r.asksToMove(who, from.hub.ID(), to.hub.ID()), meanwhile...)
 	was := r.o.gateway
 	r.o.gateway = to.hub.ID()
+	r.proves(who)
+	r.o.gateway = was
+}
+
+// asksToMove waits for the move of a member from one gateway to another.
+func (r *room) asksToMove(who named, from, to string) *command {
+	r.o.t.Helper()
+	was := r.o.gateway
+	r.o.gateway = to
 	c := r.o.expectCommand(bus.Move, r.name, who)
 	r.o.gateway = was
-	if c.From != from.hub.ID() || c.Inc != inc || c.Dead {
-		r.o.t.Errorf("move %+v", c.Command)
+	if m := r.member(who.name()); c.From != from || c.Inc <= m.Inc || c.Proven < m.Proven || c.Proven >= c.Inc || c.Dead {
+		r.o.t.Errorf("move %+v of %+v", c.Command, m)
 	}
+	return c
+}
+
+// carriesOut tells of a move, and answers it.
+func (r *room) carriesOut(c *command, meanwhile ...*bus.Event) {
+	r.o.t.Helper()
 	r.publish(meanwhile...)
 	r.Version++
-	for i := range r.Members {
-		if m := &r.Members[i]; m.Client == who.name() {
-			m.Gateway, m.Seq, m.Inc = to.hub.ID(), c.Seq, inc
-		}
-	}
+	m := r.member(c.Client)
+	m.Gateway, m.Seq, m.Inc, m.Proven = c.Gateway, c.Seq, c.Inc, c.Proven
 	r.publish(&bus.Event{
-		Room: r.name, Stamp: r.Stamp, Kind: bus.Moved, Client: who.name(), Gateway: to.hub.ID(), Seq: c.Seq, Inc: inc,
+		Room: r.name, Stamp: r.Stamp, Kind: bus.Moved, Client: c.Client, Gateway: c.Gateway, Seq: c.Seq, Inc: c.Inc, Dead: c.Dead,
 	})
 	r.answer(c)
 }
@@ -60,7 +73,7 @@ func TestASessionMoves(t *testing.T) {
 		again.expect(received(lobby, bob, `1`))
 		bob.signal(lobby, again, `2`) // it waits until it is known where she is
 		zoe := stranger("zoe")
-		r.moves(again, w, w2, 1, r.add(zoe, "elsewhere", 1), r.govern(bus.Policy{Locked: true}))
+		r.moves(again, w, w2, r.add(zoe, "elsewhere", 1), r.govern(bus.Policy{Locked: true}))
 		bob.expect(clientJoined(lobby, zoe), updated(lobby, lockedState()))
 		again.expect(clientJoined(lobby, zoe), updated(lobby, lockedState())) // what has changed on the way
 		again.expect(received(lobby, bob, `2`))
@@ -73,7 +86,7 @@ func TestASessionMoves(t *testing.T) {
 		_, used := w2.resume(alice.welcome.Resume, 2)
 		refusedToken(w.t, used, "used")
 		_, used = w.resume(alice.welcome.Resume, 2)
-		refusedToken(w.t, used, "ended")
+		refusedToken(w.t, used, "used")
 		pass(2 * window)
 		w.owner.expectNoCommand()
 		bob.expectNothing()
@@ -87,7 +100,7 @@ func TestASessionMovesFromALivingConnection(t *testing.T) {
 		w2 := w.second()
 		again, _ := w2.resumed(alice, 2)
 		alice.expectEnd(api.CloseResumed)
-		r.moves(again, w, w2, 1)
+		r.moves(again, w, w2)
 		alice.vanish()
 		pass(2 * window)
 		bob.signal(lobby, again, `1`)
@@ -135,7 +148,7 @@ func TestASessionOfADeadGateway(t *testing.T) {
 		r := w.owner.found(lobby, stranger("alice"), "gone")
 		r.add(stranger("zoe"), "elsewhere", 1)
 		alice := w.ask(w.lost("alice", 3))
-		w.owner.finds(bus.Found{Client: "alice", Room: lobby, Gateway: "gone", Inc: 3})
+		w.owner.finds(bus.Found{Client: "alice", Room: lobby, Gateway: "gone", Inc: 4, Proven: 2})
 		e, _, err := api.DecodeObject([]byte(alice.next()))
 		x, ok := e.(*api.Resumed)
 		if err != nil || !ok || x.ClientID != "alice" || !x.Missed || x.Seq != 7 || x.Received != 0 || len(x.Rooms) != 1 {
@@ -143,12 +156,13 @@ func TestASessionOfADeadGateway(t *testing.T) {
 		}
 		alice.id = "alice"
 		c := w.owner.expectCommand(bus.Move, lobby, alice)
-		if c.From != "gone" || c.Inc != 4 || !c.Dead {
+		if c.From != "gone" || c.Inc <= 4 || c.Proven != 3 || !c.Dead {
 			w.t.Errorf("move %+v", c.Command)
 		}
 		r.Version++
-		r.Members[0].Gateway, r.Members[0].Seq, r.Members[0].Inc = c.Gateway, c.Seq, 4
+		r.Members[0].Gateway, r.Members[0].Seq, r.Members[0].Inc = c.Gateway, c.Seq, c.Inc
 		r.answer(c)
+		r.proves(alice)
 		alice.expect(&api.RoomJoined{Room: lobby, OwnerID: "alice", Clients: []string{"zoe"}, Resumed: true})
 		w.quiet()
 	}, keeps())
@@ -160,8 +174,8 @@ func TestASessionOfADeadGatewayThatIsNotThere(t *testing.T) {
 		found      []bus.Found
 	}{
 		{"nowhere", "ended", nil},
-		{"elsewhere", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "elsewhere", Inc: 4}}},
-		{"newer", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "gone", Inc: 4}}},
+		{"elsewhere", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "elsewhere", Inc: 4, Proven: 4}}},
+		{"newer", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "gone", Inc: 4, Proven: 4}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			scene(t, func(_ *testing.T, w *world) {

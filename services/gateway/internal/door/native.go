@@ -251,7 +251,7 @@ func (c *native) read() error {
 			continue
 		}
 		s := c.session.Load()
-		s.Took()
+		s.Took(true)
 		if op != wsock.OpText {
 			c.guard.bad(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"}, len(msg))
 			continue
@@ -356,7 +356,7 @@ func (c *native) beat() {
 		c.awaiting = true
 		c.ws.Heard()
 		if c.link != nil {
-			_ = c.link.ping()
+			c.link.Ask(c.session.Load().Mark())
 		} else {
 			_ = c.ws.Ping() // if the queue is full, other traffic shows whether the client lives
 		}

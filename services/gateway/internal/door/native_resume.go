@@ -63,6 +63,9 @@ func (l *nativeLink) Resumed(s *hub.Session, e *client.Resumed) {
 	l.queue(frame(e, l.resumeRef))
 }
 
+// Ask implements hub.Link: by a ping, which its pong repeats.
+func (l *nativeLink) Ask(m hub.Mark) { _ = l.ws.PingWith(pingOf(m)) } // if the queue is full, the connection ends
+
 // Flush implements hub.Link.
 func (l *nativeLink) Flush() { l.ws.Flush() }
 
@@ -121,16 +124,17 @@ func (l *nativeLink) offer(w *client.Welcome) {
 	w.Resume, w.ResumeWindow = l.door.hub.Tokens().Seal(nativeDoor, *s.Token()), s.Window()
 }
 
-// ping sends a ping with the number of the newest frame.
-func (l *nativeLink) ping() error {
-	s := l.session.Load()
-	return l.ws.PingWith(binary.BigEndian.AppendUint64(nil, s.Sent()))
+// pingBytes is the length of a ping with a mark.
+const pingBytes = 16
+
+func pingOf(m hub.Mark) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, m.Inc), m.Sent)
 }
 
 // ponged takes the answer to a ping: the client has all that was sent before it.
 func (l *nativeLink) ponged(payload string) {
-	if len(payload) == 8 {
-		l.session.Load().Acked(binary.BigEndian.Uint64([]byte(payload)))
+	if b := []byte(payload); len(b) == pingBytes {
+		l.session.Load().Acked(hub.Mark{Inc: binary.BigEndian.Uint64(b), Sent: binary.BigEndian.Uint64(b[8:])})
 	}
 }
 

@@ -149,7 +149,7 @@ func (d *SocketIO) Event(s *socketio.Session, ack socketio.AckID, payload []byte
 	if !ok {
 		return errMalformed
 	}
-	c.session.Load().Took()
+	c.session.Load().Took(false) // what a client has kept for when it is connected can leave it before it has read the answer
 	ref := refOf(ack)
 	size := len(payload)
 	for _, a := range attachments {

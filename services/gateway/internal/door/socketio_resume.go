@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"signalling/api/client"
 	"signalling/pkg/socketio"
@@ -59,8 +59,10 @@ func (sioEncoder) Signal(room []byte, sender string, data []byte) hub.Frame {
 type sioLink struct {
 	*sioConn
 	over   chan struct{}
-	offset string        // of each event, after its number
-	pinged atomic.Uint64 // the newest event when the last ping was sent
+	offset string // of each event, after its number
+
+	mu    sync.Mutex // guards asked
+	asked []hub.Mark // by pings that are not answered yet; one of the heartbeat's and one of Ask at most
 }
 
 // connect finds the client's earlier session, or else makes a new one.
@@ -153,6 +155,32 @@ func (l *sioLink) Resumed(s *hub.Session, e *client.Resumed) {
 	l.send(e.Seq, client.AppendArray(nil, e), nil)
 }
 
+// Ask implements hub.Link: by a ping out of turn.
+func (l *sioLink) Ask(m hub.Mark) {
+	l.asks(m)
+	_ = l.s.Ping() // if the queue is full, the connection ends
+}
+
+// asks notes that a ping is sent.
+func (l *sioLink) asks(m hub.Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = append(l.asked, m)
+}
+
+// answered takes the answer to the oldest ping.
+func (l *sioLink) answered() {
+	l.mu.Lock()
+	if len(l.asked) == 0 {
+		l.mu.Unlock()
+		return
+	}
+	m := l.asked[0]
+	l.asked = l.asked[1:]
+	l.mu.Unlock()
+	l.session.Load().Acked(m)
+}
+
 // Close implements hub.Link. What a client that is sent elsewhere has sent already is taken.
 func (l *sioLink) Close(code client.CloseCode) {
 	if code == client.CloseGoingAway {
@@ -187,13 +215,13 @@ func (l *sioLink) ended(reason socketio.Reason) {
 // Pinged implements socketio.Heartbeats.
 func (d *SocketIO) Pinged(s *socketio.Session) {
 	if c, ok := s.Data().(*sioConn); ok && c.link != nil {
-		c.link.pinged.Store(c.session.Load().Sent())
+		c.link.asks(c.session.Load().Mark())
 	}
 }
 
 // Ponged implements socketio.Heartbeats.
 func (d *SocketIO) Ponged(s *socketio.Session) {
 	if c, ok := s.Data().(*sioConn); ok && c.link != nil {
-		c.session.Load().Acked(c.link.pinged.Load())
+		c.link.answered()
 	}
 }

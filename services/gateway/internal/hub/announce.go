@@ -23,7 +23,7 @@ const (
 	// roomBytes and memberBytes are what an announced room and a member cost in a message beside their strings, and
 	// nameFactor what a byte of a name may take.
 	roomBytes   = 240
-	memberBytes = 60
+	memberBytes = 90
 	nameFactor  = 6
 )
 
@@ -98,15 +98,33 @@ func (r *replica) announced() bus.AnnouncedRoom {
 	}
 	for i := range r.members {
 		m := &r.members[i]
-		_, parting := r.parting[m.Client]
-		if m.session != nil || parting {
-			a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq, Inc: m.Inc})
+		if !r.holds(m) {
+			continue
 		}
+		inc, proven := m.Inc, m.Proven
+		if m.session != nil {
+			inc, proven = m.session.incs()
+		}
+		a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq, Inc: inc, Proven: proven})
 	}
 	for s := range r.queues {
 		a.Unsettled = append(a.Unsettled, s.id)
 	}
+	for id := range r.parting {
+		if r.indexOf(id) < 0 {
+			a.Unsettled = append(a.Unsettled, id)
+		}
+	}
 	return a
+}
+
+// holds says whether this gateway answers for a member: its session is here, has gone elsewhere and was not heard of there, or
+// was heard of here before the answer to its move.
+func (r *replica) holds(m *member) bool {
+	if _, parting := r.parting[m.Client]; m.session != nil || parting {
+		return true
+	}
+	return m.Gateway == r.p.h.id && r.arriving(m.Client)
 }
 
 // repair asks the owner how the room is, because something about it was missed.

@@ -110,23 +110,3 @@ func (p *partition) onFound(q *request, a *bus.Answer) {
 	p.drop(q)
 	q.find.answer(a.Found, a.Result == bus.Done)
 }
-
-// findRooms makes a session of what the rooms know of it, because the gateway that held it is gone. What was sent to it last
-// is lost.
-func (h *Hub) findRooms(ctx context.Context, t Token, received uint64) (*bus.Taken, error) {
-	found, err := h.find(ctx, t.Client)
-	if err != nil {
-		return nil, err
-	}
-	taken := &bus.Taken{Sent: received, Missed: true}
-	for _, x := range found {
-		if x.Gateway != t.Gateway || x.Inc > t.Inc {
-			return nil, errUsed
-		}
-		taken.Rooms = append(taken.Rooms, bus.TakenRoom{Room: x.Room})
-	}
-	if len(taken.Rooms) == 0 {
-		return nil, errEnded
-	}
-	return taken, nil
-}

@@ -5,34 +5,33 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"signalling/api/bus"
-	"signalling/api/client"
 )
 
 const (
-	// takeAgain is how long the answer to a Take may take before it is asked again, and takeGone how long "no responders" must
-	// last to be believed.
-	takeAgain = 500 * time.Millisecond
-	takeGone  = 100 * time.Millisecond
-	// takeTime is after what silence a gateway is taken to be gone.
-	takeTime = 2500 * time.Millisecond
 	// quietTime bounds how long a session that is handed over may wait for answers that are still to come.
 	quietTime  = 2 * time.Second
 	quietCheck = 2 * time.Millisecond
 	// handedTime is how long the answer to a Take is kept for a repetition.
 	handedTime = 10 * time.Second
+	// maxHanded bounds the sessions of which is remembered to whom they were handed over.
+	maxHanded = 1 << 17
 	// takenBytes bounds a handover; frames beyond it, the oldest first, and rosters are left out.
 	takenBytes = bus.MaxPartBytes
 )
 
-// handed is a session that was handed over, or is about to be: then reply is nil.
-type handed struct {
+// takeKey is a Take: repetitions have the same.
+type takeKey struct {
 	gateway string
-	inc     uint64
-	reply   []byte
-	at      time.Time
+	seq     uint64
+}
+
+// handed is a session that was handed over: to whom, and for a while the answer. A client that has lost what came of that
+// looks for its session here, for as long as a session is kept.
+type handed struct {
+	takeKey
+	reply []byte
+	at    time.Time
 }
 
 // onTake hands a session over to another gateway.
@@ -42,67 +41,89 @@ func (h *Hub) onTake(data []byte, out *outbox) {
 		h.log.Error("take not understood", "error", err)
 		return
 	}
+	key := takeKey{t.Gateway, t.Seq}
 	h.mu.Lock()
-	s, was := h.byID[t.Client], h.handed[t.Client]
-	again := was != nil && was.gateway == t.Gateway && was.inc == t.Inc
-	begin := !again && s != nil && !h.stopped
-	if begin {
-		h.handed[t.Client] = &handed{gateway: t.Gateway, inc: t.Inc, at: time.Now()}
-		h.wg.Go(func() { h.handOver(s, &t, was) })
-	}
+	_, again := h.giving[key]
+	was := h.handed[t.Client]
 	var reply []byte
-	if again {
+	if was != nil && was.takeKey == key {
 		reply = was.reply
+	}
+	begin := !again && reply == nil && !h.stopped
+	if begin {
+		h.giving[key] = struct{}{}
+		h.wg.Go(func() { h.answerTake(&t, key) })
 	}
 	h.mu.Unlock()
 	switch {
 	case reply != nil:
 		out.messages = append(out.messages, message{subject: bus.TakenSubject(t.Gateway, t.Seq), data: reply})
-	case again || begin: // the answer comes
-	default:
-		refused := bus.TakeUnknown
-		if was != nil {
-			refused = bus.TakeUsed
-		}
-		h.refuseTake(&t, refused, out)
+	case again:
+		h.refuseTake(&t, &bus.Taken{Refused: bus.TakeWait}, out)
 	}
 }
 
-func (h *Hub) refuseTake(t *bus.Take, why string, out *outbox) {
-	m := bus.Taken{Seq: t.Seq, Refused: why}
+func (h *Hub) refuseTake(t *bus.Take, m *bus.Taken, out *outbox) {
+	m.Seq = t.Seq
 	out.messages = append(out.messages, message{subject: bus.TakenSubject(t.Gateway, t.Seq), data: m.Append(nil)})
 }
 
-// handOver takes the session from its client's old connection, lets it come to rest, and sends it.
-func (h *Hub) handOver(s *Session, t *bus.Take, was *handed) {
+// answerTake hands the session over, or says why not.
+func (h *Hub) answerTake(t *bus.Take, key takeKey) {
 	out := h.outbox()
 	defer out.release()
-	ctx, cancel := context.WithTimeout(h.ctx, quietTime+evictTime)
+	ctx, cancel := context.WithTimeout(h.ctx, h.resumeTime())
 	defer cancel()
+	refused := h.handOver(ctx, t, key, out)
+	h.mu.Lock()
+	delete(h.giving, key)
+	h.mu.Unlock()
+	if refused != nil {
+		h.refuseTake(t, refused, out)
+	}
+}
+
+// handOver takes the session from its client's old connection, lets it come to rest, and sends it. Otherwise it returns the
+// refusal.
+func (h *Hub) handOver(ctx context.Context, t *bus.Take, key takeKey, out *outbox) *bus.Taken {
+	release, err := h.claim(ctx, t.Client)
+	if err != nil {
+		return &bus.Taken{Refused: bus.TakeBusy}
+	}
+	defer release()
+	h.mu.Lock()
+	s, was := h.byID[t.Client], h.handed[t.Client]
+	h.mu.Unlock()
+	switch {
+	case s != nil:
+	case was != nil:
+		return &bus.Taken{Refused: bus.TakeMoved, To: was.gateway}
+	default:
+		return &bus.Taken{Refused: bus.TakeUnknown}
+	}
 	if err := s.keep.seize(ctx, t.Door, t.Inc, t.Received); err != nil {
-		h.mu.Lock()
-		if delete(h.handed, t.Client); was != nil {
-			h.handed[t.Client] = was
-		}
-		h.mu.Unlock()
-		why := bus.TakeUsed
-		switch {
-		case errors.Is(err, errEnded):
-			why = bus.TakeUnknown
-		case errors.Is(err, errWrong):
-			why = bus.TakeWrong
-		}
-		h.refuseTake(t, why, out)
-		return
+		return &bus.Taken{Refused: takeRefusal(err)}
 	}
 	s.quiet()
-	m := s.give(t)
+	m := s.give(t, out)
 	reply := m.Append(nil)
-	h.mu.Lock()
-	h.handed[t.Client] = &handed{gateway: t.Gateway, inc: t.Inc, reply: reply, at: time.Now()}
-	h.mu.Unlock()
+	h.remember(t.Client, &handed{key, reply, time.Now()})
 	out.messages = append(out.messages, message{subject: bus.TakenSubject(t.Gateway, t.Seq), data: reply})
 	h.log.Info("session handed over", "client", s.id, "to", t.Gateway, "rooms", len(m.Rooms), "frames", len(m.Frames))
+	return nil
+}
+
+// takeRefusal is how another gateway is told of an error.
+func takeRefusal(err error) string {
+	switch {
+	case errors.Is(err, errEnded):
+		return bus.TakeUnknown
+	case errors.Is(err, errWrong):
+		return bus.TakeWrong
+	case errors.Is(err, errBusy):
+		return bus.TakeBusy
+	}
+	return bus.TakeUsed
 }
 
 // quiet waits until all that the client has sent is answered or delivered, for a bounded time: then its later commands,
@@ -142,12 +163,14 @@ func (s *Session) holds() bool {
 }
 
 // give ends the session here and returns it as another gateway needs it.
-func (s *Session) give(t *bus.Take) *bus.Taken {
-	m := &bus.Taken{Seq: t.Seq, Rooms: s.part()}
+func (s *Session) give(t *bus.Take, out *outbox) *bus.Taken {
+	m := &bus.Taken{Seq: t.Seq, Rooms: s.part(out)}
 	k := s.keep
 	k.mu.Lock()
-	m.Commands, m.Sent, m.Missed = k.received, k.sent, k.missed(t.Received)
-	k.acked(t.Received)
+	m.Inc, m.Commands, m.Sent = k.inc, k.received, k.sent
+	if m.Missed = t.Inc < k.anew || k.missed(t.Received); !m.Missed {
+		k.acked(t.Received)
+	}
 	size := 0
 	for i := len(k.kept) - 1; i >= 0 && !m.Missed; i-- {
 		if size += k.kept[i].size(); size > takenBytes {
@@ -175,160 +198,35 @@ func (s *Session) give(t *bus.Take) *bus.Taken {
 	return m
 }
 
-// errNobody says that a gateway does not answer.
-var errNobody = errors.New("the gateway does not answer")
-
-// take asks a gateway for a session until it answers or, with errNobody, is taken to be gone.
-func (h *Hub) take(ctx context.Context, t *bus.Take, gateway string) (*bus.Taken, error) {
-	answers := make(chan *nats.Msg, 4)
+// remember notes where a session has gone.
+func (h *Hub) remember(client string, x *handed) {
 	h.mu.Lock()
-	h.takes++
-	t.Seq = h.takes
-	h.taking[t.Seq] = answers
-	h.mu.Unlock()
-	defer func() {
-		h.mu.Lock()
-		delete(h.taking, t.Seq)
-		h.mu.Unlock()
-	}()
-	request := t.Append(nil)
-	var refused time.Time
-	again := time.NewTimer(0)
-	defer again.Stop()
-	for start := time.Now(); ; {
-		select {
-		case <-again.C:
-			if time.Since(start) > takeTime {
-				return nil, errNobody
-			}
-			h.publish(bus.TakeSubject(gateway), bus.TakenSubject(h.id, t.Seq), request)
-			again.Reset(takeAgain)
-		case m := <-answers:
-			if !noResponders(m) {
-				taken := new(bus.Taken)
-				if err := taken.Decode(m.Data); err != nil {
-					return nil, err
-				}
-				return taken, nil
-			}
-			if refused.IsZero() {
-				refused = time.Now()
-			} else if time.Since(refused) >= takeGone {
-				return nil, errNobody
-			}
-			again.Reset(takeGone)
-		case <-ctx.Done():
-			return nil, errBusy
-		case <-h.ctx.Done():
-			return nil, errBusy
-		}
+	defer h.mu.Unlock()
+	if h.handed[client] != nil || len(h.handed) < maxHanded {
+		h.handed[client] = x
 	}
 }
 
-// onTaken gives an answer to who waits for it.
-func (h *Hub) onTaken(rest string, m *nats.Msg) {
-	seq, _ := bus.AnswerSeq(rest)
+// handedTo returns the gateway that a client's session was handed over to, "" if none is known.
+func (h *Hub) handedTo(client string) string {
 	h.mu.Lock()
-	answers := h.taking[seq]
-	h.mu.Unlock()
-	select {
-	case answers <- m:
-	default: // nobody waits, or not for so many
+	defer h.mu.Unlock()
+	if x := h.handed[client]; x != nil {
+		return x.gateway
 	}
+	return ""
 }
 
-// takeOver resumes a session that another gateway holds or held.
-func (h *Hub) takeOver(ctx context.Context, l Link, t Token, received uint64, use func(*Session)) (*Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, takeTime+h.cfg.CommandTimeout)
-	defer cancel()
-	taken, err := h.take(ctx, &bus.Take{
-		Gateway: h.id, Client: t.Client, Inc: t.Inc, Received: received, Door: l.Encoder().Door(),
-	}, t.Gateway)
-	dead := errors.Is(err, errNobody)
-	if dead {
-		taken, err = h.findRooms(ctx, t, received)
-	}
-	switch {
-	case err != nil:
-		return nil, err
-	case taken.Refused == bus.TakeUsed:
-		return nil, errUsed
-	case taken.Refused == bus.TakeWrong:
-		return nil, errWrong
-	case taken.Refused != "":
-		return nil, errEnded
-	}
-	return h.receive(l, t, taken, received, dead, use)
-}
-
-// receive makes the session here and moves the client in its rooms.
-func (h *Hub) receive(
-	l Link, t Token, taken *bus.Taken, received uint64, dead bool, use func(*Session),
-) (*Session, error) {
-	s := h.kept(t.Client, l.Encoder())
-	k := s.keep
-	k.inc, k.sent, k.received = t.Inc+1, taken.Sent, taken.Commands
-	if !taken.Missed {
-		k.sent -= uint64(len(taken.Frames))
-		for _, f := range taken.Frames {
-			k.sent++
-			k.keep(Frame{Text: f[0], Attachments: f[1:]})
-		}
-	}
-	if !h.enter(s) {
-		k.end()
-		return nil, errBusy
-	}
-	rooms := []string{}
-	for i := range taken.Rooms {
-		rooms = append(rooms, taken.Rooms[i].Room)
-	}
-	missed, ok := k.join(l, received, taken.Missed, rooms, use)
-	if !ok {
-		return nil, errEnded
-	}
-	out := h.outbox()
-	for i := range taken.Rooms {
-		taken.Rooms[i].Known = taken.Rooms[i].Known && !missed
-		s.bring(&taken.Rooms[i], t, dead, out)
-	}
-	out.conns = append(out.conns, s.conn)
-	out.release()
-	if dead {
-		h.m.resumed[resumedFound].Inc()
-	} else {
-		h.m.resumed[resumedMoved].Inc()
-	}
-	h.log.Info("session taken over", "client", s.id, "from", t.Gateway, "dead", dead, "rooms", len(taken.Rooms),
-		"frames", len(taken.Frames), "missed", missed)
-	return s, nil
-}
-
-// bring moves the session's client in a room.
-func (s *Session) bring(room *bus.TakenRoom, t Token, dead bool, out *outbox) {
-	m := &moving{client: s.id, inc: t.Inc + 1, from: t.Gateway, dead: dead, session: s}
-	if room.Known {
-		m.told = room
-	}
-	p := partitionOf(s.h, room.Room)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r, err := p.replica(room.Room)
-	if err != nil || !s.remember(r) {
-		out.event(s, &client.RoomLeft{Room: room.Room, Kicked: true})
-		return
-	}
-	s.took()
-	p.move(r, m, out)
-}
-
-// sweepHanded forgets answers that nobody asks for again.
+// sweepHanded forgets answers that nobody asks for again, and sessions that nobody comes back to.
 func (h *Hub) sweepHanded(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, x := range h.handed {
-		if now.Sub(x.at) > handedTime {
+		switch age := now.Sub(x.at); {
+		case age > handedTime+h.cfg.Resume.Window:
 			delete(h.handed, id)
+		case age > handedTime:
+			x.reply = nil
 		}
 	}
 }

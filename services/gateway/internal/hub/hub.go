@@ -60,9 +60,10 @@ type Hub struct {
 	sessions map[*Session]struct{}
 	closing  client.CloseCode // set by Drain
 	stopped  bool
-	byID     map[string]*Session // those that may be resumed
-	claimed  map[string]bool     // clients whose sessions are being resumed
-	handed   map[string]*handed  // sessions that are or were handed over, by client
+	byID     map[string]*Session      // those that may be resumed
+	claims   map[string]chan struct{} // clients whose sessions are being resumed or handed over; closed at the end
+	handed   map[string]*handed       // sessions that were handed over, by client
+	giving   map[takeKey]struct{}     // questions for sessions that are being answered
 	taking   map[uint64]chan *nats.Msg
 	takes    uint64
 
@@ -85,8 +86,8 @@ func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
 		inbox:    make(chan *nats.Msg, inboxSize),
 		names:    make(map[string]string),
 		sessions: make(map[*Session]struct{}),
-		byID:     make(map[string]*Session), claimed: make(map[string]bool),
-		handed: make(map[string]*handed), taking: make(map[uint64]chan *nats.Msg),
+		byID:     make(map[string]*Session), claims: make(map[string]chan struct{}),
+		handed: make(map[string]*handed), giving: make(map[takeKey]struct{}), taking: make(map[uint64]chan *nats.Msg),
 	}
 	h.log = log.With("gateway", h.id)
 	h.ctx, h.cancel = context.WithCancel(context.Background())

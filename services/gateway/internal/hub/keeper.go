@@ -59,6 +59,8 @@ type Link interface {
 	Close(code client.CloseCode)
 	// Cut ends the connection at once, because another one has its session.
 	Cut()
+	// Ask has the client show that it has what was sent up to a mark: Session.Acked is called then.
+	Ask(m Mark)
 	// Over is closed when nothing of the connection reaches the session any more.
 	Over() <-chan struct{}
 }
@@ -81,7 +83,9 @@ type keeper struct {
 	mu       sync.Mutex // guards what follows; taken after a partition's mutex
 	link     Link       // nil while there is no connection
 	last     Link       // the newest connection, also when it is lost
-	inc      uint64     // how often the session was resumed
+	inc      uint64     // the newest incarnation
+	proven   uint64     // the newest incarnation whose token the client is known to have: older ones are void
+	anew     uint64     // the incarnation with which the numbers of frames last began anew: who knows older ones only has missed all
 	sent     uint64     // number of the newest frame
 	kept     []kept     // ascending, without gaps
 	bytes    int

@@ -10,9 +10,10 @@ import (
 // moving is a membership that a resumed session brings along: its owner is told that the client is here now.
 type moving struct {
 	client string
-	inc    uint64
-	from   string
-	dead   bool
+	// inc and proven are the session's incarnations, as in bus.Member.
+	inc, proven uint64
+	from        string
+	dead        bool
 	// session is the one that is to be attached; nil if it is here already and only its count is told.
 	session *Session
 	// told is what the client was told of the room, nil if that is not known.
@@ -51,7 +52,9 @@ func (p *partition) onMove(q *request, a *bus.Answer, out *outbox) {
 		p.onMoved(q, a, out)
 	case a.Result == bus.Elsewhere:
 		p.drop(q)
-		go q.session.supersede() // it takes the mutexes of other partitions
+		s := q.session
+		p.next(q.r, s, out)
+		go s.supersede("") // it takes the mutexes of other partitions
 	default: // the room has ended, or the client's membership
 		p.notMoved(q, out)
 	}
@@ -98,7 +101,11 @@ func (p *partition) onMoved(q *request, a *bus.Answer, out *outbox) {
 		p.next(r, s, out)
 		return
 	}
+	delete(r.parting, q.client) // it has come back
 	r.attach(m, s)
+	if _, proven := s.incs(); proven > q.move.proven {
+		r.renew(m, out)
+	}
 	r.update(s, q.move.told, out)
 	p.next(r, s, out)
 	r.settleHeld(out)
@@ -132,48 +139,108 @@ func (r *replica) update(s *Session, told *bus.TakenRoom, out *outbox) {
 }
 
 // relocate notes that a member is at another gateway than before. Clients are not told.
-func (r *replica) relocate(m *member, to bus.Member, dead bool) {
+func (r *replica) relocate(m *member, to bus.Member, dead bool, out *outbox) {
 	from := m.Gateway
 	m.Member = to
 	switch from {
 	case to.Gateway:
 	case r.p.h.id:
 		delete(r.parting, to.Client)
-		if s := m.session; s != nil {
-			r.detach(m)
-			go s.supersede()
-		}
+		r.overtaken(m, out)
 	default:
 		r.redirect(to.Client, from, dead)
 	}
 }
 
-// supersede ends a session whose client is elsewhere, without leaving its rooms.
-func (s *Session) supersede() {
+// overtaken is what becomes of a session here whose client was moved elsewhere. If its own incarnation is the newer one, the
+// client has come back here since, and is moved back.
+func (r *replica) overtaken(m *member, out *outbox) {
+	s := m.session
+	if s == nil {
+		return
+	}
+	if inc, proven := s.incs(); inc > m.Inc {
+		r.p.move(r, &moving{client: m.Client, inc: inc, proven: proven, from: m.Gateway}, out)
+		return
+	}
+	r.detach(m)
+	go s.supersede(m.Gateway)
+}
+
+// supersede ends a session whose client is elsewhere, without leaving its rooms. to is where it is, "" if that is not known.
+func (s *Session) supersede(to string) {
+	if to != "" {
+		s.h.remember(s.id, &handed{takeKey{gateway: to}, nil, time.Now()})
+	}
 	s.conn.Close(client.CloseResumed)
-	s.part()
+	out := s.h.outbox()
+	s.part(out)
+	out.release()
 	s.End()
 }
 
 // part takes the session out of its rooms here. Until it is heard of them elsewhere they are announced as before, and
-// signals for them wait. It returns what the client was told of each room.
-func (s *Session) part() []bus.TakenRoom {
+// signals for them wait. Commands that are not answered yet are answered now: should one be carried out, the membership
+// that comes of it ends again. It returns what the client was told of each room.
+func (s *Session) part(out *outbox) []bus.TakenRoom {
 	var rooms []bus.TakenRoom
 	until := time.Now().Add(s.h.moveTimeout())
 	for _, r := range s.replicas() {
 		r.p.mu.Lock()
-		if m := r.local(s); m != nil {
-			rooms = append(rooms, r.told(s.id))
-			r.detach(m)
+		if room, ok := r.partFrom(s); ok {
+			rooms = append(rooms, room)
 			if r.parting == nil {
 				r.parting = make(map[string]time.Time, 1)
 			}
 			r.parting[s.id] = until
 			r.p.restless[r] = struct{}{}
 		}
+		r.abandon(s, out)
 		r.p.mu.Unlock()
 	}
 	return rooms
+}
+
+// partFrom takes the session out of the room here. A move that is on its way here is left to whoever takes the session next:
+// whether it is carried out is not known.
+func (r *replica) partFrom(s *Session) (room bus.TakenRoom, ok bool) {
+	if m := r.local(s); m != nil {
+		room = r.told(s.id)
+		r.detach(m)
+		return room, true
+	}
+	q := r.queues[s]
+	if q == nil || q.current.op != bus.Move {
+		return room, false
+	}
+	move := q.current.move
+	room = bus.TakenRoom{Room: r.name}
+	if move.told != nil {
+		room = *move.told
+	}
+	room.From, room.Dead = move.from, move.dead
+	r.p.drop(q.current)
+	delete(r.queues, s)
+	s.settled(1 + len(q.waiting))
+	s.forget(r)
+	return room, true
+}
+
+// abandon answers the session's commands that are not answered yet.
+func (r *replica) abandon(s *Session, out *outbox) {
+	q := r.queues[s]
+	if q == nil {
+		return
+	}
+	if !q.current.abandoned {
+		q.current.abandoned = true
+		out.answer(s, q.current.ref, unavailable)
+	}
+	for i := range q.waiting {
+		out.answer(s, q.waiting[i].ref, unavailable)
+	}
+	s.settled(len(q.waiting))
+	q.waiting = nil
 }
 
 // told is what a member here was told of the room.

@@ -220,7 +220,7 @@ func (r *replica) reconcile(roster *bus.Roster, out *outbox) {
 		} else if known.Gateway == m.Gateway {
 			known.Member = m
 		} else {
-			r.relocate(known, m, false)
+			r.relocate(known, m, false, out)
 		}
 	}
 	r.sortAs(roster)

@@ -23,15 +23,16 @@ type request struct {
 	guarded *guarded // nil for most
 	lost    bool     // a leave that the client did not ask for
 
-	deadline time.Time
-	sentAt   time.Time
-	attempts int
-	waiting  bool // timer will send it again
-	timer    *time.Timer
-	applied  bool // the event of a leave or update was seen before its answer
-	whole    bool // the answer must bring all members
-	counted  bool // it was answered; what follows is news
-	span     *tracing.Span
+	deadline  time.Time
+	sentAt    time.Time
+	attempts  int
+	waiting   bool // timer will send it again
+	timer     *time.Timer
+	applied   bool // the event of a leave or update was seen before its answer
+	whole     bool // the answer must bring all members
+	counted   bool // it was answered; what follows is news
+	abandoned bool // the session has gone elsewhere, and was answered
+	span      *tracing.Span
 
 	move *moving  // of a Move
 	find *finding // of a Find, which has no room
@@ -82,7 +83,9 @@ func (p *partition) post(q *request, out *outbox) {
 		c.Have, c.Life = q.r.stamp.Epoch, q.r.born.Version
 	}
 	if q.move != nil {
-		c.Inc, c.From, c.Dead = q.move.inc, q.move.from, q.move.dead
+		c.Inc, c.Proven, c.From, c.Dead = q.move.inc, q.move.proven, q.move.from, q.move.dead
+	} else if q.session != nil && (q.op == bus.Create || q.op == bus.Join) {
+		c.Inc, c.Proven = q.session.incs()
 	}
 	out.commands = append(out.commands, command{c, q.span})
 }
@@ -187,13 +190,16 @@ func (p *partition) finish(q *request, e client.Event, out *outbox) {
 		q.r.release(out)
 		return
 	}
-	if !q.session.hasEnded() {
+	if !q.forsaken() {
 		p.tally(q, e)
 		q.tellLate(e, out)
 		out.answer(q.session, q.ref, e)
 	}
 	p.next(q.r, q.session, out)
 }
+
+// forsaken says that the session waits for the answer no more.
+func (q *request) forsaken() bool { return q.abandoned || q.session.hasEnded() }
 
 // tally counts the answer to a request, its first one.
 func (p *partition) tally(q *request, e client.Event) {
@@ -256,7 +262,7 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 	case bus.Create, bus.Join:
 	}
 	r := q.r
-	if q.session.hasEnded() {
+	if q.forsaken() {
 		p.leaveFor(r, q.client, out)
 		p.finish(q, nil, out)
 		return

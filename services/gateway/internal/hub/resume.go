@@ -12,6 +12,7 @@ import (
 // Reasons for which a session is not resumed. The client goes on with a new one.
 var (
 	errUsed  = &client.Error{Code: client.Unauthorized, Message: "the token was used before"}
+	errNewer = &client.Error{Code: client.Unauthorized, Message: "the session goes on elsewhere"} // or a token from the future
 	errEnded = &client.Error{Code: client.Unauthorized, Message: "the session has ended"}
 	errWrong = &client.Error{Code: client.Unauthorized, Message: "the token does not fit this connection"}
 	errBusy  = &client.Error{Code: client.Unavailable, Message: "the session cannot be resumed now"}
@@ -61,7 +62,7 @@ func (h *Hub) kept(id string, enc Encoder) *Session {
 	return s
 }
 
-// Token is with what the session can be resumed, nil if it cannot be. Only the newest is good.
+// Token is with what the session can be resumed, nil if it cannot be.
 func (s *Session) Token() *Token {
 	if s.keep == nil {
 		return nil
@@ -74,29 +75,6 @@ func (s *Session) Token() *Token {
 // Window is for how many milliseconds the session is kept without a connection.
 func (s *Session) Window() uint64 {
 	return uint64(s.h.cfg.Resume.Window / time.Millisecond) // #nosec G115 -- not negative
-}
-
-// Took counts a command that has arrived, whatever is wrong with it.
-func (s *Session) Took() {
-	if k := s.keep; k != nil {
-		k.mu.Lock()
-		k.received++
-		k.mu.Unlock()
-	}
-}
-
-// Sent is the number of the newest frame. Once the client has shown that it has it, Acked may be told.
-func (s *Session) Sent() uint64 {
-	s.keep.mu.Lock()
-	defer s.keep.mu.Unlock()
-	return s.keep.sent
-}
-
-// Acked notes that the client has all frames up to a number.
-func (s *Session) Acked(upTo uint64) {
-	s.keep.mu.Lock()
-	defer s.keep.mu.Unlock()
-	s.keep.acked(upTo)
 }
 
 // Notify sends an event that answers nothing.
@@ -130,66 +108,82 @@ func (s *Session) Gone(l Link) {
 
 // Resume finds the session of a token and gives it the connection: here, at the gateway that holds it, or, if that is gone,
 // from what the rooms know. received is the number of the last frame that the client has. The call takes as long as it
-// takes to know, at most about CommandTimeout. use is called once it has the session, before anything is sent to the
-// connection. Errors are for the client, and leave it as it was.
+// takes to know, at most resumeTime. use is called once it has the session, before anything is sent to the connection.
+// Errors are for the client, and leave it as it was.
 func (h *Hub) Resume(ctx context.Context, l Link, t Token, received uint64, use func(*Session)) (*Session, error) {
-	if !h.claim(t.Client) {
-		return nil, errUsed
+	ctx, cancel := context.WithTimeout(ctx, h.resumeTime())
+	defer cancel()
+	release, err := h.claim(ctx, t.Client)
+	if err != nil {
+		return nil, err
 	}
-	defer h.unclaim(t.Client)
+	defer release()
 	h.mu.Lock()
 	s, closing := h.byID[t.Client], h.closing != 0
 	h.mu.Unlock()
-	switch {
-	case closing:
+	if closing {
 		return nil, errBusy
-	case t.Gateway == h.id && s == nil:
-		return nil, errEnded
-	case t.Gateway == h.id:
-		if err := s.keep.attach(ctx, l, t.Inc, received, use); err != nil {
+	}
+	if s != nil {
+		err := s.keep.attach(ctx, l, t.Inc, received, use)
+		if err == nil {
+			h.m.resumed[resumedHere].Inc()
+			return s, nil
+		}
+		if !errors.Is(err, errNewer) {
 			return nil, err
 		}
-		h.m.resumed[resumedHere].Inc()
-		return s, nil
-	case s != nil:
-		return nil, errUsed // it has come here already
+		s.supersede("") // it has gone on at another gateway, which was not heard of here
 	}
 	return h.takeOver(ctx, l, t, received, use)
 }
 
-// claim lets one connection at a time ask for a session.
-func (h *Hub) claim(id string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.claimed[id] {
-		return false
+// resumeTime bounds how long it takes to find a session: as long as a gateway may take to hand it over, or to be taken to be
+// gone, and the owners of the rooms to answer.
+func (h *Hub) resumeTime() time.Duration { return takeTime + h.cfg.CommandTimeout }
+
+// claim waits until nobody else resumes the client's session here or hands it over: a client that has lost its connection
+// while it was being resumed comes again. It returns what is to be called at the end.
+func (h *Hub) claim(ctx context.Context, id string) (release func(), err error) {
+	mine := make(chan struct{})
+	for {
+		h.mu.Lock()
+		other := h.claims[id]
+		if other == nil {
+			h.claims[id] = mine
+		}
+		h.mu.Unlock()
+		if other == nil {
+			break
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, errBusy
+		case <-h.ctx.Done():
+			return nil, errBusy
+		}
 	}
-	h.claimed[id] = true
-	return true
+	return func() {
+		h.mu.Lock()
+		delete(h.claims, id)
+		h.mu.Unlock()
+		close(mine)
+	}, nil
 }
 
-func (h *Hub) unclaim(id string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.claimed, id)
-}
-
-// seize voids the token and takes the session's connection away, if it has one. It returns when nothing reaches the
-// session any more.
+// seize takes the session's connection away, if it has one, for who brings a token that is good. It returns when nothing
+// reaches the session any more.
 func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) error {
 	k.mu.Lock()
-	switch {
-	case k.gone:
+	if err := k.admits(inc); err != nil {
 		k.mu.Unlock()
-		return errEnded
-	case inc != k.inc:
-		k.mu.Unlock()
-		return errUsed
-	case door != k.enc.Door() || received > k.sent:
+		return err
+	}
+	if door != k.enc.Door() || (inc >= k.anew && received > k.sent) {
 		k.mu.Unlock()
 		return errWrong
 	}
-	k.inc++
 	old := k.last
 	k.link = nil
 	k.handle++
@@ -214,7 +208,6 @@ func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) e
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if !k.gone {
-			k.inc = inc // the token was of no use, and is good for another try
 			k.wait()
 		}
 		return errBusy
@@ -230,21 +223,24 @@ func (k *keeper) attach(ctx context.Context, l Link, inc, received uint64, use f
 	s.mu.Lock()
 	s.closing = false
 	s.mu.Unlock()
-	missed, ok := k.join(l, received, false, s.roomNames(), use)
+	missed, ok := k.join(l, inc, received, false, s.roomNames(), use)
 	if !ok {
 		return errEnded
 	}
 	out := s.h.outbox()
-	s.touch(missed, out)
+	if missed {
+		s.picture(out)
+	}
 	out.conns = append(out.conns, s.conn)
 	out.release()
 	return nil
 }
 
-// join makes l the connection and sends it what is kept after the frames that the client has. It returns whether the client
-// has missed something, be it that missed says so or that not all of it is kept; ok is false if the session has ended.
+// join makes l the connection, as the session's next incarnation, and sends it what is kept after the frames that the client
+// has. inc is that of the token that the client has brought. It returns whether the client has missed something, be it that
+// missed says so or that not all of it is kept; ok is false if the session has ended.
 func (k *keeper) join(
-	l Link, received uint64, missed bool, rooms []string, use func(*Session),
+	l Link, inc, received uint64, missed bool, rooms []string, use func(*Session),
 ) (missedAny, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -253,8 +249,11 @@ func (k *keeper) join(
 	}
 	use(k.s)
 	k.link, k.last = l, l
-	if missed = missed || k.missed(received); missed {
-		received = k.sent
+	k.proven = max(k.proven, inc)
+	k.inc = incarnation(k.inc)
+	// A client that was told that it has missed something, and has lost that too, counts otherwise.
+	if missed = missed || inc < k.anew || k.missed(received); missed {
+		received, k.anew = k.sent, k.inc
 	} else {
 		rooms = []string{}
 	}
@@ -265,6 +264,7 @@ func (k *keeper) join(
 	for i := range k.kept {
 		l.Send(k.kept[i].seq, k.kept[i].Frame)
 	}
+	l.Ask(k.mark())
 	return missed, true
 }
 
@@ -291,18 +291,12 @@ func (s *Session) roomNames() []string {
 	return names
 }
 
-// touch tells the owners of the session's rooms its new count, so that nobody can claim it with an older token, and the
-// client, if it has missed something, who is there.
-func (s *Session) touch(missed bool, out *outbox) {
-	inc := s.Token().Inc
+// picture tells a client that has missed something who is in its rooms.
+func (s *Session) picture(out *outbox) {
 	for _, r := range s.replicas() {
 		r.p.mu.Lock()
-		if m := r.local(s); m != nil {
-			m.Inc = inc
-			r.p.move(r, &moving{client: s.id, inc: inc, from: s.h.id}, out)
-			if missed {
-				out.answer(s, nil, r.picture(s.id))
-			}
+		if r.local(s) != nil {
+			out.answer(s, nil, r.picture(s.id))
 		}
 		r.p.mu.Unlock()
 	}
@@ -327,7 +321,7 @@ func (h *Hub) ResumeError(err error) *client.Error {
 	switch {
 	case errors.Is(err, ErrToken):
 		e, n = &client.Error{Code: client.Unauthorized, Message: "the token is not valid"}, resumptionInvalid
-	case errors.Is(err, errUsed):
+	case errors.Is(err, errUsed), errors.Is(err, errNewer):
 		e, n = errUsed, resumptionUsed
 	case errors.Is(err, errEnded):
 		e, n = errEnded, resumptionEnded

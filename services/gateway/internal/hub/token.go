@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Token names a session and how often it was resumed. With it, signed, a client shows that the session is its own.
+// Token names a session and its incarnation. With it, signed, a client shows that the session is its own.
 type Token struct {
 	// Client is the session's client id.
 	Client string
 	// Gateway is the one that held the session when the token was made.
 	Gateway string
-	// Inc counts how often the session was resumed. A token with a count that is not the present one is void.
+	// Inc is the incarnation: 0 at first, a higher number after each resumption. See proof.go for which are good.
 	Inc uint64
 }
 

@@ -100,7 +100,7 @@ func (p *Partition) correct(ar *bus.AnnouncedRoom) bus.CorrectedRoom {
 
 // maxSize bounds the encoded size of c: a byte of a name may take six, an id is plain.
 func maxSize(c *bus.CorrectedRoom) int {
-	const fields, numbers = 160, 60
+	const fields, numbers = 160, 90
 	n := fields + 6*len(c.Room) + len(c.Owner) + c.Policy.MaxSize()
 	for i := range c.Members {
 		n += numbers + len(c.Members[i].Client) + len(c.Members[i].Gateway)

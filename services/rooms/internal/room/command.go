@@ -82,7 +82,7 @@ func (p *Partition) create(c *bus.Command) bus.Answer {
 	if r.policy = policy; policy != nil {
 		policy.Since = p.stamp(r)
 	}
-	p.admit(r, bus.Member{Client: c.Client, Gateway: c.Gateway, Since: version, Seq: c.Seq})
+	p.admit(r, bus.Member{Client: c.Client, Gateway: c.Gateway, Since: version, Seq: c.Seq, Inc: c.Inc, Proven: c.Proven})
 	return p.done(r, c)
 }
 
@@ -110,7 +110,13 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 		return p.refuse(CodeForbidden, "the owner's key is wrong"), bus.Event{}
 	}
 	if i := r.find(c.Client); i >= 0 {
-		return p.rejoin(r, &r.members[i], c, claims)
+		m := &r.members[i]
+		if !claims && m.Gateway != c.Gateway && c.Inc > m.Inc && c.Proven >= m.Proven {
+			// It came in by a command of the gateway that had its session before, whose answer nobody got.
+			e := p.relocate(r, m, c)
+			return p.done(r, c), e
+		}
+		return p.rejoin(r, m, c, claims)
 	}
 	if !claims {
 		if code, message := r.refusal(c); code != "" {
@@ -120,7 +126,7 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 	if len(r.members) >= p.limits.MembersPerRoom {
 		return p.refuse(CodeRoomFull, "the room is full"), bus.Event{}
 	}
-	m := bus.Member{Client: c.Client, Gateway: c.Gateway, Since: r.version + 1, Seq: c.Seq}
+	m := bus.Member{Client: c.Client, Gateway: c.Gateway, Since: r.version + 1, Seq: c.Seq, Inc: c.Inc, Proven: c.Proven}
 	e := p.event(r, bus.Joined, &m)
 	e.Seq = c.Seq
 	p.admit(r, m)
@@ -134,7 +140,7 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 func (p *Partition) rejoin(r *room, m *bus.Member, c *bus.Command, claims bool) (bus.Answer, bus.Event) {
 	// From now on the gateway counts it as a member by this command.
 	if m.Gateway == c.Gateway {
-		m.Seq = max(m.Seq, c.Seq)
+		renew(m, c)
 	}
 	var e bus.Event
 	if claims && r.owner != c.Client {

@@ -3,8 +3,11 @@ package room
 import "signalling/api/bus"
 
 // move makes another gateway the one that holds a member, because the client's session was resumed there. The member keeps
-// its place in the join order, and clients are not told. A gateway moves a member to itself to have its new count known:
-// from then on an older token is worth nothing here.
+// its place in the join order, and clients are not told. A gateway moves a member to itself once the client is known to have
+// its newest token: from then on an older one is worth nothing here.
+//
+// Where the member was does not matter: of two gateways that have taken the session from a third, because the client came
+// to one after the other, the one with the newer incarnation has it in all rooms.
 func (p *Partition) move(c *bus.Command) (bus.Answer, bus.Event) {
 	r := p.rooms[c.Room]
 	if r == nil {
@@ -17,17 +20,28 @@ func (p *Partition) move(c *bus.Command) (bus.Answer, bus.Event) {
 	m := &r.members[i]
 	switch {
 	case m.Gateway == c.Gateway && m.Inc <= c.Inc:
-		m.Inc, m.Seq = c.Inc, max(m.Seq, c.Seq)
+		renew(m, c)
 		return p.done(r, c), bus.Event{}
-	case m.Gateway != c.From || m.Inc >= c.Inc:
+	case m.Inc >= c.Inc || c.Proven < m.Proven:
 		return p.result(bus.Elsewhere), bus.Event{}
 	}
+	e := p.relocate(r, m, c)
+	return p.done(r, c), e
+}
+
+// relocate makes a command's gateway the one that holds the member.
+func (p *Partition) relocate(r *room, m *bus.Member, c *bus.Command) bus.Event {
 	p.unhold(r, m.Gateway)
 	m.Gateway = p.hold(r, c.Gateway)
-	m.Inc, m.Seq = c.Inc, c.Seq
+	m.Inc, m.Proven, m.Seq = c.Inc, c.Proven, c.Seq
 	e := p.event(r, bus.Moved, m)
 	e.Seq, e.Inc, e.Dead = m.Seq, m.Inc, c.Dead
-	return p.done(r, c), e
+	return e
+}
+
+// renew notes the newest command of a member's gateway that counts it as a member, and the incarnation with it.
+func renew(m *bus.Member, c *bus.Command) {
+	m.Seq, m.Inc, m.Proven = max(m.Seq, c.Seq), max(m.Inc, c.Inc), max(m.Proven, c.Proven)
 }
 
 // find lists the memberships of the clients.
@@ -41,7 +55,7 @@ func (p *Partition) find(clients []string) bus.Answer {
 		for i := range r.members {
 			m := &r.members[i]
 			if _, ok := asked[m.Client]; ok {
-				a.Found = append(a.Found, bus.Found{Client: m.Client, Room: r.name, Gateway: m.Gateway, Inc: m.Inc})
+				a.Found = append(a.Found, bus.Found{Client: m.Client, Room: r.name, Gateway: m.Gateway, Inc: m.Inc, Proven: m.Proven})
 			}
 		}
 	}

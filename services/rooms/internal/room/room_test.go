@@ -245,7 +245,7 @@ func TestTheLargestRosterFitsAMessage(t *testing.T) {
 	r := bus.CorrectedRoom{Room: strings.Repeat("\x01", 256), Roster: bus.Roster{Stamp: bus.Stamp{Epoch: 1 << 53, Version: 1 << 53}, Born: bus.Stamp{Epoch: 1 << 53, Version: 1 << 53}}}
 	r.Owner = strings.Repeat("c", 40)
 	for range MaxMembers {
-		r.Members = append(r.Members, bus.Member{Client: r.Owner, Gateway: "g-twelvechar", Since: 1 << 53, Seq: 1 << 53})
+		r.Members = append(r.Members, bus.Member{Client: r.Owner, Gateway: "g-twelvechar", Since: 1 << 53, Seq: 1 << 53, Inc: 1 << 41, Proven: 1 << 41})
 	}
 	c := bus.Correction{Rooms: []bus.CorrectedRoom{r}}
 	if size, bound := len(c.Append(nil)), maxSize(&r); size > bus.MaxPartBytes || size > bound {
