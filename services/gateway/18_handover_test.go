@@ -13,9 +13,9 @@ import (
 // Sessions that move from one gateway to another, both real.
 
 // second is another gateway on the same bus. The owner of the first plays the rooms service for both.
-func (w *world) second() *world {
+func (w *world) second(change ...func(*settings)) *world {
 	w.t.Helper()
-	other := newWorld(w.t, w.srv, keeps())
+	other := newWorld(w.t, w.srv, append(change, keeps())...)
 	settle()
 	w.owner.heard()
 	return other
