@@ -28,6 +28,8 @@ type Bench struct {
 	Duration, Warm time.Duration
 	// Profile is how long a profile is.
 	Profile time.Duration
+	// GuidedBy is the file of the profile that Guided is optimised by.
+	GuidedBy string
 	// Between, if set, is called between rounds.
 	Between func()
 	// Log is told of the progress.

@@ -9,9 +9,9 @@ import (
 
 // Kept is all that is kept in a folder: numbers as JSON, and the page and the pictures that show them.
 type Kept struct {
-	// Figures are those of the works, Growth those of the curves.
-	Figures, Growth *Figures
-	Profiles        *Profiles
+	// Figures are those of the works, Growth those of the curves, Guided those of profile-guided optimisation.
+	Figures, Growth, Guided *Figures
+	Profiles                *Profiles
 	// Allocations are those of the hot paths, by their names.
 	Allocations map[string]Allocations
 
@@ -21,7 +21,7 @@ type Kept struct {
 // ReadKept reads what is kept in a folder. What is not there is empty.
 func ReadKept(folder string) (*Kept, error) {
 	k := &Kept{
-		Figures: NewFigures(), Growth: NewFigures(), Profiles: &Profiles{Works: map[string]map[Target][]Entry{}},
+		Figures: NewFigures(), Growth: NewFigures(), Guided: NewFigures(), Profiles: &Profiles{Works: map[string]map[Target][]Entry{}},
 		Allocations: map[string]Allocations{}, folder: folder,
 	}
 	for name, into := range k.files() {
@@ -34,7 +34,7 @@ func ReadKept(folder string) (*Kept, error) {
 
 func (k *Kept) files() map[string]any {
 	return map[string]any{
-		"figures.json": k.Figures, "growth.json": k.Growth, "profiles.json": k.Profiles, "allocations.json": &k.Allocations,
+		"figures.json": k.Figures, "growth.json": k.Growth, "guided.json": k.Guided, "profiles.json": k.Profiles, "allocations.json": &k.Allocations,
 	}
 }
 
@@ -74,6 +74,7 @@ func (k *Kept) Shown() (map[string][]byte, error) {
 		{Page, k.Figures.Markdown()},
 		{GrowthPage, k.Growth.Growth()},
 		{ProfilePage, k.Profiles.Markdown()},
+		{GuidedPage, k.Guided.Guided()},
 		{AllocationsPage, allocationsTable(k.Allocations)},
 	} {
 		if spliced, err = part.place.Splice(spliced, part.table); err != nil {

@@ -30,7 +30,11 @@ func (b *Bench) start(ctx context.Context, t Target, w *Work) (*server, error) {
 	if t == Node {
 		return b.startNode(ctx, w)
 	}
-	l, err := lab.New(lab.Options{})
+	var o lab.Options
+	if t == Guided {
+		o.Profile = b.GuidedBy
+	}
+	l, err := lab.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +56,7 @@ func startProduct(ctx context.Context, l *lab.Lab, t Target, w *Work) (*server, 
 		env = []string{fmt.Sprintf("GATEWAY_PING_INTERVAL=%ds", heartbeatSeconds), "GATEWAY_PING_TIMEOUT=3s", "GATEWAY_COMMAND_TIMEOUT=2s"}
 	}
 	var err error
-	if t == One {
+	if t != Split {
 		_, err = l.OneProcess(ctx, env...)
 	} else {
 		_, err = l.Separate(ctx, lab.Layout{Gateways: cmp.Or(w.Gateways, defaultGateways), GatewayEnv: env})

@@ -107,5 +107,21 @@ func (f *Figures) Compare(earlier *Figures) string {
 	return b.String()
 }
 
+// Guided returns a table of the one-process build, as it is and optimised by a profile.
+func (f *Figures) Guided() string {
+	var b strings.Builder
+	b.WriteString("| work | unit | as it is | optimised by a profile | ratio |\n|---|---|---|---|---|\n")
+	f.each(func(w *Work, m *Metric) {
+		if plain, guided := f.values(w, m, One), f.values(w, m, Guided); len(guided) > 0 && len(plain) > 0 {
+			_, _ = fmt.Fprintf(&b, "| %s | %s | %s | %s | %.2f |\n",
+				m.Name, m.Unit, spread(plain), spread(guided), figures.Median(guided)/figures.Median(plain))
+		}
+	})
+	return b.String()
+}
+
+// GuidedPage is where README.md has the table of profile-guided optimisation.
+var GuidedPage = figures.Place{Name: "guided", By: "bench -guided"}
+
 // Page is where README.md has the tables.
 var Page = figures.Place{Name: "bench", By: "make bench-page"}

@@ -13,9 +13,11 @@ const (
 	One   Target = "one"   // the one-process build
 	Split Target = "split" // two gateways, rooms and nats-server
 	Node  Target = "node"  // the peer under pkg/client/loadgen/node
+
+	Guided Target = "guided" // the one-process build, optimised by a profile; not in the tables of all
 )
 
-// Targets are all of them, in the order in which they are shown.
+// Targets are those that are compared, in the order in which they are shown.
 var Targets = []Target{Node, One, Split}
 
 // Work is something that is measured. Metrics are taken from the load generator's result.

@@ -35,6 +35,8 @@ type builder struct {
 	race bool
 	// tags are those of the build of our programs.
 	tags string
+	// profile is what the compiler optimises our programs by.
+	profile string
 
 	mu    sync.Mutex // guards built, and makes builds follow each other: two at once take no less time
 	built map[string]string
@@ -62,6 +64,9 @@ func (b *builder) path(ctx context.Context, program string) (string, error) {
 	}
 	if b.tags != "" && program != NATSServer {
 		args, folder = append(args, "-tags", b.tags), folder+"-"+b.tags
+	}
+	if b.profile != "" && program != NATSServer {
+		args, folder = append(args, "-pgo", b.profile), folder+"-pgo"
 	}
 	path := filepath.Join(root, ".bin", folder, program)
 	build := exec.CommandContext(ctx, "go", append(args, "-o", path, src.pkg)...) //nolint:gosec // G204: all arguments are ours

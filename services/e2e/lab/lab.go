@@ -16,6 +16,8 @@ type Options struct {
 	Race bool
 	// Tags, comma-separated, are build tags of our programs.
 	Tags string
+	// Profile, if set, is the file of a CPU profile, by absolute path, by which our programs are optimised.
+	Profile string
 	// Mirror, if set, gets every line of every log, with the process's name before it.
 	Mirror io.Writer
 }
@@ -40,7 +42,7 @@ func New(o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{builder: builder{race: o.Race, tags: o.Tags}, dir: dir}
+	l := &Lab{builder: builder{race: o.Race, tags: o.Tags, profile: o.Profile}, dir: dir}
 	if o.Mirror != nil {
 		l.mirror = &lockedWriter{w: o.Mirror}
 	}

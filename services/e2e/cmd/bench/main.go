@@ -6,6 +6,7 @@
 //	bench -only commands,mesh  these works only
 //	bench -growth            how costs grow with load, clients, rooms and gateways; -only load,room for some of the curves
 //	bench -profiles          what our processes spend their time on at each work
+//	bench -profiles -pgo DIR   … and gives what the compiler can optimise by; bench -guided DIR/one.pgo measures what that does
 //	bench -allocations       what the hot paths allocate
 //	bench … -save            keeps what was measured beside the package, and writes it to the page
 //	bench -page              measures nothing, and writes the page
@@ -37,7 +38,7 @@ type options struct {
 	rounds                                                   int
 	duration                                                 time.Duration
 	only, targets                                            string
-	folder, pgo                                              string
+	folder, pgo, guided                                      string
 }
 
 const folder = "services/e2e/bench"
@@ -51,6 +52,7 @@ func main() {
 	flag.BoolVar(&o.profiles, "profiles", false, "take CPU profiles of our processes at each work instead of measuring")
 	flag.BoolVar(&o.allocations, "allocations", false, "count what the hot paths allocate instead of measuring")
 	flag.StringVar(&o.pgo, "pgo", "", "with -profiles: a `folder` that gets what the compiler can use: all profiles of a target as one file")
+	flag.StringVar(&o.guided, "guided", "", "measure what optimising by the profile in this `file` does instead")
 	flag.BoolVar(&o.save, "save", false, "keep the figures, and write them to the page")
 	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page")
 	flag.IntVar(&o.rounds, "rounds", 0, "how often each target is measured (default 5; 3 without -compare)")
@@ -103,6 +105,8 @@ func run(ctx context.Context, o options) error {
 		err = o.measureGrowth(ctx, b, kept)
 	case o.profiles:
 		err = o.takeProfiles(ctx, b, kept)
+	case o.guided != "":
+		err = o.measureGuided(ctx, b, kept)
 	case o.allocations:
 		kept.Allocations, err = bench.CountAllocations(ctx, allocationRounds, os.Stderr)
 	default:
@@ -132,6 +136,24 @@ func (o *options) measureWorks(ctx context.Context, b *bench.Bench, kept *bench.
 		fmt.Println(now.Compare(kept.Figures))
 	}
 	kept.Figures.Merge(now)
+	return nil
+}
+
+func (o *options) measureGuided(ctx context.Context, b *bench.Bench, kept *bench.Kept) (err error) {
+	works, err := o.works()
+	if err != nil {
+		return err
+	}
+	if b.GuidedBy, err = filepath.Abs(o.guided); err != nil {
+		return err
+	}
+	b.Targets = []bench.Target{bench.One, bench.Guided}
+	now := bench.NewFigures()
+	if err := b.Measure(ctx, works, now); err != nil {
+		return err
+	}
+	fmt.Println(now.Guided())
+	kept.Guided.Merge(now)
 	return nil
 }
 
