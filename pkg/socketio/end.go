@@ -122,7 +122,7 @@ func (s *Session) cutShort(f farewell) func() {
 	switch {
 	case f.how != abrupt:
 	case conn != nil:
-		return func() { _ = conn.NetConn().Close() } // the goroutine that reads notices
+		return conn.Drop // the reader notices
 	case s.state.Load() == stateClosing:
 		return s.undeliverable()
 	}

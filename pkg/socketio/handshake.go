@@ -37,8 +37,7 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, q *query) {
 	session.servePoll(w, r, q.base64)
 }
 
-// handshakeWebSocket opens a session that never polls. Its goroutine is a new one: the one of net/http, which is about to
-// end, has a larger stack and keeps the request alive.
+// handshakeWebSocket opens a session that never polls.
 func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, q *query) {
 	conn, err := s.direct.Upgrade(w, r)
 	if err != nil {
@@ -51,7 +50,8 @@ func (s *Server) handshakeWebSocket(w http.ResponseWriter, r *http.Request, q *q
 		conn.Finish()
 		return
 	}
-	go session.runWebSocket(conn)
+	session.begin()
+	conn.Serve((*receiver)(session))
 }
 
 // newSession makes a session without a transport.

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/gorilla/websocket"
+	"signalling/pkg/wsock"
 )
 
 // Transports, as in the transport parameter of requests.
@@ -109,7 +109,7 @@ func (s *Server) check(q *query, r *http.Request) *refusal {
 		return errVersion
 	case q.jsonp:
 		return errBadRequest
-	case q.transport == transportWebSocket && !websocket.IsWebSocketUpgrade(r):
+	case q.transport == transportWebSocket && !wsock.IsUpgrade(r):
 		return errBadRequest
 	case q.sid == "" && r.Method != http.MethodGet:
 		return errMethod

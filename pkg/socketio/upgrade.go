@@ -52,7 +52,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 func (s *Session) runUpgrade(conn *wsock.Conn) {
 	if up := s.beginUpgrade(conn); up != nil {
 		if s.probe(up) {
-			s.readWebSocket(conn)
+			conn.Serve((*receiver)(s)) // the session is counted until its end
 			return
 		}
 		s.endUpgrade(up)

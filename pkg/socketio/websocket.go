@@ -8,44 +8,51 @@ import (
 	"signalling/pkg/wsock"
 )
 
-// runWebSocket serves a session that began on a WebSocket.
-func (s *Session) runWebSocket(conn *wsock.Conn) {
-	s.begin()
-	s.readWebSocket(conn)
-}
+// receiver is a session as the Sink of its WebSocket (engine.io-protocol v4 "Packet encoding, WebSocket", v3 "Transports,
+// WebSocket": one packet, one frame).
+type receiver Session
 
-// readWebSocket reads a session's WebSocket to its end (engine.io-protocol v4 "Packet encoding, WebSocket", v3
-// "Transports, WebSocket": one packet, one frame), and takes the session out.
-func (s *Session) readWebSocket(conn *wsock.Conn) {
-	defer s.srv.remove(s)
-	if s.srv.idler != nil {
-		conn.OnIdle(s.idle)
-	}
-	if s.srv.pinger != nil {
-		conn.OnPing(s.framePing)
-	}
-	for {
-		op, frame, err := conn.ReadMessage()
-		if err != nil {
-			s.end(reasonOfRead(err), farewell{how: gone})
-			conn.Finish()
-			return
-		}
-		if err := s.receiveFrame(op, frame); err != nil {
-			s.fail(err) // the reading goes on until the close is done
-		}
+// Message implements wsock.Sink.
+func (r *receiver) Message(op int, frame []byte) {
+	s := (*Session)(r)
+	if err := s.receiveFrame(op, frame); err != nil {
+		s.fail(err) // the reading goes on until the close is done
 	}
 }
 
-// idle tells the handler that nothing more is at hand.
-func (s *Session) idle() {
+// Ping implements wsock.Sink.
+func (r *receiver) Ping() bool { return (*Session)(r).framePing() }
+
+// Pong implements wsock.Sink. The heartbeat is Engine.IO's own.
+func (*receiver) Pong([]byte) {}
+
+// Idle implements wsock.Sink. It tells the handler that nothing more is at hand.
+func (r *receiver) Idle() {
+	s := (*Session)(r)
+	if s.srv.idler == nil {
+		return
+	}
 	s.recv.Lock()
 	defer s.recv.Unlock()
 	s.tellIdle()
 }
 
+// End implements wsock.Sink. It takes the session out.
+func (r *receiver) End(err error) {
+	s := (*Session)(r)
+	defer s.srv.remove(s)
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	s.end(reasonOfRead(err), farewell{how: gone})
+	conn.Finish()
+}
+
 // framePing decides about a ping of WebSocket.
 func (s *Session) framePing() bool {
+	if s.srv.pinger == nil {
+		return true
+	}
 	s.recv.Lock()
 	defer s.recv.Unlock()
 	return s.mayPing()

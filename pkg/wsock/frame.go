@@ -1,18 +1,14 @@
 package wsock
 
-import (
-	"encoding/binary"
-
-	"github.com/gorilla/websocket"
-)
+import "encoding/binary"
 
 // Operation codes of frames (RFC 6455 section 5.2).
 const (
-	OpText   = websocket.TextMessage
-	OpBinary = websocket.BinaryMessage
-	opClose  = websocket.CloseMessage
-	opPing   = websocket.PingMessage
-	opPong   = websocket.PongMessage
+	OpText   = 1
+	OpBinary = 2
+	opClose  = 8
+	opPing   = 9
+	opPong   = 10
 )
 
 // FrameHeadroom is how many bytes Seal wants free in front of a payload: the longest header of a server's frame.

@@ -1,15 +1,16 @@
 package wsock
 
 import (
-	"bufio"
-	"encoding/binary"
+	"crypto/sha1" // #nosec G505 -- RFC 6455 section 4.2.2 wants it
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
-	"sync"
-	"sync/atomic"
+	"net/url"
+	"strings"
+	"syscall"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // Options are the limits of a connection. Zero values mean the defaults given.
@@ -37,6 +38,9 @@ func (o *Options) withDefaults() *Options {
 	orDefault(&d.QueueBytes, 4<<20)
 	orDefault(&d.WriteTimeout, 10*time.Second)
 	orDefault(&d.CloseTimeout, 5*time.Second)
+	if d.CheckOrigin == nil {
+		d.CheckOrigin = sameHost
+	}
 	return &d
 }
 
@@ -47,114 +51,136 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// readBufferSize is gorilla's own buffer, which every connection keeps. Longer messages are read around it.
-const readBufferSize = 512
-
 // Upgrader makes connections that share Options.
-type Upgrader struct {
-	o        *Options
-	upgrader websocket.Upgrader
-}
+type Upgrader struct{ o *Options }
 
 // NewUpgrader returns an Upgrader.
-func NewUpgrader(o Options) *Upgrader {
-	return &Upgrader{o: o.withDefaults(), upgrader: websocket.Upgrader{
-		ReadBufferSize:  readBufferSize,
-		WriteBufferPool: new(sync.Pool), // only gorilla's own handshake and control frames use it
-		WriteBufferSize: 512,
-		Subprotocols:    o.Subprotocols,
-		CheckOrigin:     o.CheckOrigin,
-	}}
-}
+func NewUpgrader(o Options) *Upgrader { return &Upgrader{o.withDefaults()} }
 
-// Upgrade answers a WebSocket handshake (RFC 6455 section 4.2). On an error the HTTP answer has been sent. The caller
-// should return from its handler and read from a goroutine of its own, so that net/http's is not kept.
+// ErrHandshake is wrapped by the errors of requests that are no handshake of a WebSocket, or of one that may not be.
+var ErrHandshake = errors.New("wsock: handshake")
+
+// Upgrade answers a WebSocket handshake (RFC 6455 section 4.2). On an error the HTTP answer has been sent, or the connection
+// is closed. The answer to a good one leaves with the first frames, with the first call of Serve, ReadMessage or Flush.
+// The caller should return from its handler, so that net/http's goroutine is not kept.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	h := hijacker{ResponseWriter: w}
-	ws, err := u.upgrader.Upgrade(&h, r, nil)
-	if err != nil {
-		return nil, err
+	key, status, fault := u.check(r)
+	if fault != "" {
+		w.Header().Set("Sec-Websocket-Version", version)
+		http.Error(w, http.StatusText(status), status)
+		return nil, fmt.Errorf("%w: %s", ErrHandshake, fault)
 	}
-	c := &Conn{o: u.o, ws: ws, nc: h.gate.Conn, raw: newRawWriter(h.gate.Conn)}
-	h.gate.in.init(h.gate.Conn)
-	ws.SetPingHandler(func(data string) error {
-		c.hear()
-		if c.onPing == nil || c.onPing() {
-			_ = c.control(opPong, []byte(data)) // a peer whose queue is full gets no pong either
-		}
-		return nil
-	})
-	ws.SetPongHandler(func(payload string) error {
-		c.hear()
-		if c.onPong != nil {
-			c.onPong(payload)
-		}
-		return nil
-	})
-	ws.SetCloseHandler(func(code int, _ string) error {
-		c.peerClose(code)
-		return nil
-	})
-	h.gate.conn.Store(c)
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	if brw.Reader.Buffered() > 0 {
+		return nil, errors.Join(fmt.Errorf("%w: the client sent data before the answer", ErrHandshake), nc.Close())
+	}
+	c := &Conn{o: u.o, nc: nc, subprotocol: u.subprotocol(r)}
+	if sc, ok := nc.(syscall.Conn); ok && plainSockets {
+		c.in.rc, _ = sc.SyscallConn() // nil if there is none
+	}
+	if err := c.greet(answer(key, c.subprotocol)); err != nil {
+		return nil, errors.Join(err, nc.Close())
+	}
 	return c, nil
 }
 
-// hijacker hands gorilla a gate in place of the connection.
-type hijacker struct {
-	http.ResponseWriter
-	gate *gate
+// greet sends the answer to the handshake, of a plain socket together with the first frames.
+func (c *Conn) greet(answer Frame) error {
+	if c.in.rc == nil {
+		return c.writeAll(net.Buffers{answer})
+	}
+	c.greeting = len(answer)
+	c.push(answer)
+	return nil
 }
 
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	nc, brw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
+const version = "13"
+
+// check returns the key of a handshake, or what is wrong with it (section 4.2.1).
+func (u *Upgrader) check(r *http.Request) (key string, status int, fault string) {
+	key = r.Header.Get("Sec-Websocket-Key")
+	switch {
+	case !hasToken(r.Header["Connection"], "upgrade"):
+		return "", http.StatusBadRequest, "no upgrade in Connection"
+	case !hasToken(r.Header["Upgrade"], "websocket"):
+		return "", http.StatusBadRequest, "no websocket in Upgrade"
+	case r.Method != http.MethodGet:
+		return "", http.StatusMethodNotAllowed, "not GET"
+	case !hasToken(r.Header["Sec-Websocket-Version"], version):
+		return "", http.StatusBadRequest, "another version"
+	case !u.o.CheckOrigin(r):
+		return "", http.StatusForbidden, "the origin may not connect"
+	case !validKey(key):
+		return "", http.StatusBadRequest, "Sec-WebSocket-Key"
 	}
-	h.gate = &gate{Conn: nc}
-	return h.gate, brw, nil
+	return key, 0, ""
 }
 
-// gate is the connection as gorilla sees it. What gorilla writes by itself (the close frame after a protocol error) goes
-// through the send queue like everything else, so that it never cuts into a frame that is half written. What gorilla reads
-// comes from a large buffer that is there only while there is something in it.
-type gate struct {
-	net.Conn
-	conn atomic.Pointer[Conn]
-	in   input
+// IsUpgrade reports whether the request asks for a WebSocket.
+func IsUpgrade(r *http.Request) bool {
+	return hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket")
 }
 
-// Read reads as much as the socket has, and tells the reader's owner before it waits for more.
-func (g *gate) Read(p []byte) (int, error) {
-	if !g.in.empty() {
-		return g.in.take(p), nil
+// hasToken looks for a token in lists of them (RFC 9110 section 5.6.1).
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for entry := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(entry, " \t"), token) {
+				return true
+			}
+		}
 	}
-	if c := g.conn.Load(); c != nil && c.onIdle != nil {
-		c.onIdle()
-	}
-	return g.in.read(g.Conn, p)
+	return false
 }
 
-func (g *gate) Write(p []byte) (int, error) {
-	c := g.conn.Load()
-	if c == nil {
-		return g.Conn.Write(p) // the handshake
+// validKey: 16 bytes in base64.
+func validKey(key string) bool {
+	const size = 16
+	var b [size + 2]byte // for what the decoder writes of a longer one
+	if len(key) != base64.StdEncoding.EncodedLen(size) {
+		return false
 	}
-	if len(p) > 0 && p[0]&0xf == opClose {
-		f := append(Frame(nil), p...)
-		c.shut(f, closeErrorOf(f), true)
-		return len(p), nil
-	}
-	return len(p), c.Send(append(Frame(nil), p...))
+	n, err := base64.StdEncoding.Decode(b[:], []byte(key))
+	return err == nil && n == size
 }
 
-// SetWriteDeadline does nothing: the queue has its own.
-func (g *gate) SetWriteDeadline(time.Time) error { return nil }
-
-// closeErrorOf reads the code and reason of a close frame (RFC 6455 section 5.5.1).
-func closeErrorOf(f Frame) *CloseError {
-	p := f.Payload()
-	if len(p) < 2 {
-		return &CloseError{Code: websocket.CloseNoStatusReceived}
+// subprotocol is the first of ours that the client offers.
+func (u *Upgrader) subprotocol(r *http.Request) string {
+	for _, ours := range u.o.Subprotocols {
+		for _, line := range r.Header["Sec-Websocket-Protocol"] {
+			for entry := range strings.SplitSeq(line, ",") {
+				if strings.Trim(entry, " \t") == ours {
+					return ours
+				}
+			}
+		}
 	}
-	return &CloseError{Code: int(binary.BigEndian.Uint16(p)), Reason: string(p[2:])}
+	return ""
+}
+
+// answer is the server's handshake (section 4.2.2).
+func answer(key, subprotocol string) Frame {
+	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	sum := sha1.Sum([]byte(key + guid)) // #nosec G401 -- the protocol's, no secret
+	b := make([]byte, 0, 192)
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = base64.StdEncoding.AppendEncode(b, sum[:])
+	if subprotocol != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), subprotocol...)
+	}
+	return append(b, "\r\n\r\n"...)
+}
+
+// sameHost is the default of CheckOrigin. Who is no browser names no origin.
+func sameHost(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
 }

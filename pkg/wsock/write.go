@@ -1,13 +1,12 @@
 package wsock
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 var (
@@ -17,22 +16,21 @@ var (
 	ErrClosed = errors.New("wsock: closed")
 )
 
-// Conn is the server's end of a WebSocket. One goroutine reads; any may send and close.
+// Conn is the server's end of a WebSocket. What it receives goes to one reader, see Serve; any goroutine may send and close.
 //
 // Frames that are queued while an earlier write is under way leave together in the next one. A write is tried at once on
 // the caller's goroutine, without ever waiting; only when the kernel's buffer is full does a goroutine take over, until the
 // queue is empty again.
 type Conn struct {
-	o     *Options
-	ws    *websocket.Conn
-	nc    net.Conn
-	raw   rawWriter
-	heard atomic.Bool
+	o           *Options
+	nc          net.Conn
+	subprotocol string
+	sink        Sink // nil before Serve
 
-	readBuf *[]byte // the reading goroutine's
-	onIdle  func()  // set before reading
-	onPing  func() bool
-	onPong  func(payload string)
+	in     input // this and parser are the reading goroutine's
+	parser parser
+	parked atomic.Bool // there is no reading goroutine: see park.go
+	heard  atomic.Bool
 
 	mu      sync.Mutex // guards what follows; never held during a system call
 	queue   *batch     // frames that wait for the writer; nil if none
@@ -44,8 +42,11 @@ type Conn struct {
 	cause   *CloseError
 	idle    chan struct{} // closed when writing ends; made by waitIdle
 
-	peerClosed bool // the peer's close frame has arrived
-	listening  bool // messages are still read while closing
+	greeting   int   // bytes of the answer to the handshake while it is queued, before all frames
+	peerClosed bool  // the peer's close frame has arrived
+	listening  bool  // messages are still read while closing
+	cut        bool  // nothing more is read
+	place      place // the watcher's
 
 	closeTimer *time.Timer
 }
@@ -81,7 +82,11 @@ func (c *Conn) Queue(f Frame) error {
 	if c.closing || c.dead {
 		return ErrClosed
 	}
-	if c.frames >= c.o.QueueFrames || c.bytes+len(f) > c.o.QueueBytes {
+	frames, bytes := c.frames, c.bytes-c.greeting
+	if c.greeting > 0 {
+		frames--
+	}
+	if frames >= c.o.QueueFrames || bytes+len(f) > c.o.QueueBytes {
 		return ErrQueueFull
 	}
 	c.push(f)
@@ -108,11 +113,11 @@ func (c *Conn) Flush() {
 		if b == nil {
 			return
 		}
-		if round == inlineRounds || !c.raw.usable() {
+		if round == inlineRounds || c.in.rc == nil {
 			go c.drain(b, nil)
 			return
 		}
-		rest, err := c.raw.write(b.frames)
+		rest, err := write(c.in.rc, b.frames)
 		if err != nil {
 			c.fail(b)
 			return
@@ -154,6 +159,7 @@ func (c *Conn) written(b *batch) {
 	c.mu.Lock()
 	c.frames -= len(b.frames)
 	c.bytes -= n
+	c.greeting = 0
 	c.mu.Unlock()
 	b.release()
 }
@@ -199,20 +205,24 @@ func (c *Conn) writeAll(out net.Buffers) error {
 // fail ends the connection after a write error: the reader notices.
 func (c *Conn) fail(b *batch) {
 	b.release()
-	c.drop()
+	c.Drop()
 	c.take(false)
 }
 
-// drop ends the TCP connection at once.
-func (c *Conn) drop() {
+// Drop ends the TCP connection at once.
+func (c *Conn) Drop() {
 	c.mu.Lock()
 	c.dead = true
 	c.mu.Unlock()
+	if sockets != nil {
+		sockets.forget(c)
+	}
 	_ = c.nc.Close()
+	c.unpark()
 }
 
-// control queues a control frame (RFC 6455 section 5.5), payload at most 125 bytes.
-func (c *Conn) control(op int, payload []byte) error {
+// sendControl queues a control frame (RFC 6455 section 5.5), payload at most 125 bytes.
+func (c *Conn) sendControl(op int, payload []byte) error {
 	return c.Send(Seal(op, append(Begin(len(payload)), payload...)))
 }
 
@@ -222,11 +232,7 @@ func (c *Conn) Ping() error { return c.Send(pingFrame) }
 var pingFrame = Seal(opPing, Begin(0))
 
 // PingWith sends a ping with a payload of at most 125 bytes, which the peer's pong repeats.
-func (c *Conn) PingWith(payload []byte) error { return c.control(opPing, payload) }
-
-// OnPong sets a function that the reading goroutine calls with each pong's payload. It must be set before the first
-// ReadMessage.
-func (c *Conn) OnPong(f func(payload string)) { c.onPong = f }
+func (c *Conn) PingWith(payload []byte) error { return c.sendControl(opPing, payload) }
 
 // Close closes the connection with a code and a reason of at most 123 bytes (RFC 6455 section 5.5.1), after the frames
 // that are queued. It does not wait. The first Close or Abort counts, later ones do nothing.
@@ -235,6 +241,16 @@ func (c *Conn) Close(code int, reason string) { c.shutCode(code, reason, true) }
 // Abort is Close for a peer that does not keep up: what is queued is dropped, and the close frame reaches the peer only if
 // it takes the rest of the frame under way within CloseTimeout.
 func (c *Conn) Abort(code int, reason string) { c.shutCode(code, reason, false) }
+
+// Cut is Abort after which nothing more is received: the Sink's End follows.
+func (c *Conn) Cut(code int, reason string) {
+	c.Abort(code, reason)
+	_ = c.nc.SetReadDeadline(time.Now()) // Finish sets another
+	c.mu.Lock()
+	c.cut = true
+	c.mu.Unlock()
+	c.unpark()
+}
 
 // Leave is Close for a peer that should go elsewhere: what it has sent before it learns of the close is still read, for at
 // most CloseTimeout.
@@ -246,8 +262,16 @@ func (c *Conn) Leave(code int, reason string) {
 }
 
 func (c *Conn) shutCode(code int, reason string, polite bool) {
-	message := websocket.FormatCloseMessage(code, reason)
-	c.shut(Seal(opClose, append(Begin(len(message)), message...)), &CloseError{Code: code, Reason: reason}, polite)
+	c.shut(closeFrame(code, reason), &CloseError{Code: code, Reason: reason}, polite)
+}
+
+// closeFrame is a close frame; one without a code has no payload.
+func closeFrame(code int, reason string) Frame {
+	b := Begin(2 + len(reason))
+	if code != closeNoStatus {
+		b = append(binary.BigEndian.AppendUint16(b, uint16(code)), reason...) // #nosec G115 -- of 1000 to 4999
+	}
+	return Seal(opClose, b)
 }
 
 // peerClose answers the peer's close frame with its own code.
@@ -255,8 +279,7 @@ func (c *Conn) peerClose(code int) {
 	c.mu.Lock()
 	c.peerClosed = true
 	c.mu.Unlock()
-	message := websocket.FormatCloseMessage(code, "")
-	c.shut(Seal(opClose, append(Begin(len(message)), message...)), nil, true)
+	c.shut(closeFrame(code, ""), nil, true)
 }
 
 // shut queues the close frame as the last one and bounds the time until the end.
@@ -267,7 +290,7 @@ func (c *Conn) shut(f Frame, cause *CloseError, polite bool) {
 		return
 	}
 	c.closing, c.cause = true, cause
-	if !polite && c.queue != nil {
+	if !polite && c.queue != nil && c.greeting == 0 {
 		for _, q := range c.queue.frames {
 			c.frames--
 			c.bytes -= len(q)
@@ -276,7 +299,7 @@ func (c *Conn) shut(f Frame, cause *CloseError, polite bool) {
 		c.queue = nil
 	}
 	c.push(f)
-	c.closeTimer = time.AfterFunc(c.o.CloseTimeout, c.drop)
+	c.closeTimer = time.AfterFunc(c.o.CloseTimeout, c.Drop)
 	c.mu.Unlock()
 	c.Flush()
 }

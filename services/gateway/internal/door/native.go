@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
@@ -91,8 +90,7 @@ func NewNative(cfg Config, h *hub.Hub) *Native {
 	})}
 }
 
-// ServeHTTP lets a client in. Its frames are read by a goroutine of its own, so that net/http's, with all that it holds,
-// can end.
+// ServeHTTP lets a client in. It returns then: the client's WebSocket wakes whom it needs.
 func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !d.enter() {
 		http.Error(w, "going away", http.StatusServiceUnavailable)
@@ -124,8 +122,7 @@ func (d *Native) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &native{door: d, ws: ws, guard: newGuard(&d.cfg, claims, place)}
 	c.connect()
 	c.life = begin(d.cfg.Metrics.native, d.cfg.Logger, nativeDoor, c.session.Load(), addr.String())
-	ws.OnIdle(func() { c.session.Load().Flush() })
-	go c.serve()
+	c.serve()
 }
 
 func (d *Native) enter() bool {
@@ -140,7 +137,7 @@ func (d *Native) enter() bool {
 // refuse turns away who has no good token, before there is a client. A browser cannot read the HTTP status of a handshake
 // that fails: it gets a WebSocket that says the same and is closed.
 func (d *Native) refuse(w http.ResponseWriter, r *http.Request, e *client.Error) {
-	if r.Header.Get("Origin") == "" || !websocket.IsWebSocketUpgrade(r) {
+	if r.Header.Get("Origin") == "" || !wsock.IsUpgrade(r) {
 		defer d.wg.Done()
 		refuse(w, http.StatusUnauthorized, e)
 		return
@@ -179,6 +176,7 @@ type native struct {
 	link    *nativeLink                 // if sessions are resumed
 	guard   *guard
 	life    life
+	began   bool // the first message has come
 
 	mu       sync.Mutex // guards the heartbeat
 	timer    *time.Timer
@@ -186,15 +184,18 @@ type native struct {
 	over     bool
 }
 
-// serve reads the client's frames until its connection ends.
+// serve greets the client and has its frames read.
 func (c *native) serve() {
-	defer c.door.wg.Done()
 	c.guard.bind(c.session.Load())
 	c.welcome()
 	c.guard.begin()
 	c.startHeartbeat()
-	c.ws.OnPing(c.guard.ping)
-	err := c.read()
+	c.ws.Serve(c)
+}
+
+// End implements wsock.Sink.
+func (c *native) End(err error) {
+	defer c.door.wg.Done()
 	c.session.Load().Flush()
 	c.ended(err)
 	c.guard.end()
@@ -210,7 +211,6 @@ func (c *native) connect() {
 	if h.Resumes() {
 		c.link = &nativeLink{native: c, over: make(chan struct{})}
 		c.session.Store(h.ConnectLink(id, c.link))
-		c.ws.OnPong(c.link.ponged)
 		return
 	}
 	c.session.Store(h.Connect(id, c))
@@ -240,31 +240,43 @@ func (c *native) welcome() {
 	c.Flush()
 }
 
-func (c *native) read() error {
-	var cmd client.Command
-	for first := true; ; first = false {
-		op, msg, err := c.ws.ReadMessage()
-		if err != nil {
-			return err
-		}
-		if first && c.resume(op, msg, &cmd) {
-			continue
-		}
-		s := c.session.Load()
-		s.Took(true)
-		if op != wsock.OpText {
-			c.guard.bad(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"}, len(msg))
-			continue
-		}
-		if err := client.DecodeCommandObject(msg, &cmd); err != nil {
-			c.guard.bad(cmd.ID, asError(err), len(msg))
-			continue
-		}
-		if c.guard.admit(&cmd, cmd.ID, len(msg)) {
-			s.Handle(&cmd, cmd.ID)
+// Message implements wsock.Sink.
+func (c *native) Message(op int, msg []byte) {
+	cmd := commands.Get().(*client.Command)
+	defer commands.Put(cmd)
+	if !c.began {
+		c.began = true
+		if c.resume(op, msg, cmd) {
+			return
 		}
 	}
+	s := c.session.Load()
+	s.Took(true)
+	if op != wsock.OpText {
+		c.guard.bad(nil, &client.Error{Code: client.BadRequest, Message: "commands are text frames"}, len(msg))
+		return
+	}
+	if err := client.DecodeCommandObject(msg, cmd); err != nil {
+		c.guard.bad(cmd.ID, asError(err), len(msg))
+		return
+	}
+	if c.guard.admit(cmd, cmd.ID, len(msg)) {
+		s.Handle(cmd, cmd.ID)
+	}
 }
+
+// Ping implements wsock.Sink.
+func (c *native) Ping() bool { return c.guard.ping() }
+
+// Pong implements wsock.Sink.
+func (c *native) Pong(payload []byte) {
+	if c.link != nil {
+		c.link.ponged(payload)
+	}
+}
+
+// Idle implements wsock.Sink.
+func (c *native) Idle() { c.session.Load().Flush() }
 
 func asError(err error) *client.Error {
 	if e, ok := errors.AsType[*client.Error](err); ok {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -81,8 +80,7 @@ func (l *nativeLink) Close(code client.CloseCode) {
 
 // Cut implements hub.Link. Nothing more is read; the close frame is still sent.
 func (l *nativeLink) Cut() {
-	l.ws.Abort(int(client.CloseResumed), client.CloseResumed.Reason())
-	_ = l.ws.NetConn().SetReadDeadline(time.Now())
+	l.ws.Cut(int(client.CloseResumed), client.CloseResumed.Reason())
 }
 
 // Over implements hub.Link.
@@ -132,9 +130,9 @@ func pingOf(m hub.Mark) []byte {
 }
 
 // ponged takes the answer to a ping: the client has all that was sent before it.
-func (l *nativeLink) ponged(payload string) {
-	if b := []byte(payload); len(b) == pingBytes {
-		l.session.Load().Acked(hub.Mark{Inc: binary.BigEndian.Uint64(b), Sent: binary.BigEndian.Uint64(b[8:])})
+func (l *nativeLink) ponged(payload []byte) {
+	if len(payload) == pingBytes {
+		l.session.Load().Acked(hub.Mark{Inc: binary.BigEndian.Uint64(payload), Sent: binary.BigEndian.Uint64(payload[8:])})
 	}
 }
 

@@ -27,6 +27,7 @@ func accepted(t *testing.T) (*native, *websocket.Conn) {
 		if err != nil {
 			t.Error(err)
 		}
+		ws.Flush()
 		conns <- ws
 	}))
 	t.Cleanup(srv.Close)

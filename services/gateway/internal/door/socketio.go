@@ -98,13 +98,7 @@ func (d *SocketIO) Connect(s *socketio.Session, auth json.RawMessage, r *http.Re
 	c.connect(auth)
 	c.guard.bind(c.session.Load())
 	c.guard.begin()
-	// On a goroutine of its own, because a log call is deep: this one would keep the stack that it needs (8 KiB in place of
-	// 4) for as long as the client is connected.
-	var logged sync.WaitGroup
-	logged.Go(func() {
-		c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session.Load(), addr.String())
-	})
-	logged.Wait()
+	c.life = begin(d.cfg.Metrics.socketIO, d.cfg.Logger, socketIODoor, c.session.Load(), addr.String())
 	return nil
 }
 

@@ -1,0 +1,409 @@
+package wsock
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// echoing is a Sink that sends back what it gets, and tells of the rest.
+type echoing struct {
+	c     *Conn
+	wg    *sync.WaitGroup
+	busy  atomic.Bool
+	t     testing.TB
+	hold  chan struct{} // if set, each message waits for it
+	idle  chan struct{}
+	pongs chan string
+	ended chan error
+}
+
+// alone checks that no two methods run at once.
+func (e *echoing) alone() func() {
+	if e.busy.Swap(true) {
+		e.t.Error("two calls at once")
+	}
+	return func() { e.busy.Store(false) }
+}
+
+func (e *echoing) Message(op int, msg []byte) {
+	defer e.alone()()
+	if e.hold != nil {
+		<-e.hold
+	}
+	if err := e.c.Queue(Seal(op, append(Begin(len(msg)), msg...))); err != nil && !errors.Is(err, ErrClosed) {
+		e.t.Error(err)
+	}
+}
+
+func (e *echoing) Ping() bool {
+	e.alone()()
+	return true
+}
+
+func (e *echoing) Pong(p []byte) {
+	defer e.alone()()
+	e.pongs <- string(p)
+}
+
+func (e *echoing) Idle() {
+	defer e.alone()()
+	e.c.Flush()
+	select {
+	case e.idle <- struct{}{}:
+	default:
+	}
+}
+
+func (e *echoing) End(err error) {
+	defer e.wg.Done()
+	defer e.alone()()
+	e.c.Finish()
+	e.ended <- err
+}
+
+// serving is a server whose connections have Sinks.
+type serving struct {
+	*httptest.Server
+	wg    sync.WaitGroup
+	sinks chan *echoing
+}
+
+func newServing(t testing.TB, o Options, hold chan struct{}) *serving {
+	t.Helper()
+	s := &serving{sinks: make(chan *echoing, 2000)}
+	u := NewUpgrader(o)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r)
+		if err != nil {
+			s.wg.Done()
+			return
+		}
+		e := &echoing{
+			c: c, t: t, wg: &s.wg, hold: hold,
+			idle: make(chan struct{}, 1), pongs: make(chan string, 10), ended: make(chan error, 1),
+		}
+		c.Serve(e)
+		s.sinks <- e
+	}))
+	t.Cleanup(func() {
+		s.wg.Wait()
+		s.Close()
+	})
+	return s
+}
+
+func (s *serving) dial(t testing.TB) (*websocket.Conn, *echoing) {
+	t.Helper()
+	s.wg.Add(1)
+	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+	t.Cleanup(func() { _ = ws.Close() })
+	return ws, <-s.sinks
+}
+
+func wantEcho(t testing.TB, ws *websocket.Conn, want []byte) {
+	t.Helper()
+	if _, got, err := ws.ReadMessage(); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("got %.40q, %v, want %.40q", got, err, want)
+	}
+}
+
+func TestASinkGetsMessagesOfEveryLength(t *testing.T) {
+	ws, _ := newServing(t, Options{}, nil).dial(t)
+	for range 3 {
+		for _, n := range []int{0, 1, 125, 126, 4096, inputBuffer - 9, inputBuffer - 8, inputBuffer, 65535, 65536, 256 << 10} {
+			want := bytes.Repeat([]byte("x"), n)
+			if err := ws.WriteMessage(OpBinary, want); err != nil {
+				t.Fatal(err)
+			}
+			wantEcho(t, ws, want)
+		}
+	}
+}
+
+// A connection that waits in the middle of a frame costs no more than one that waits for a frame, and goes on where it was.
+func TestAFrameThatComesByteByByte(t *testing.T) {
+	ws, e := newServing(t, Options{}, nil).dial(t)
+	message := []byte("slowly")
+	frame := append(append(masked(0x01, message), masked(0x89, []byte("p"))...), masked(0x80, message)...)
+	for _, b := range frame {
+		if _, err := ws.NetConn().Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+		<-e.idle
+	}
+	wantEcho(t, ws, append(message, message...))
+}
+
+func TestPingsAndPongsOfASink(t *testing.T) {
+	ws, e := newServing(t, Options{}, nil).dial(t)
+	ponged := make(chan string, 1)
+	ws.SetPongHandler(func(d string) error { ponged <- d; return nil })
+	if err := ws.WriteControl(opPing, []byte("hello"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.c.PingWith([]byte("you")); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _, _ = ws.ReadMessage() }() // answers
+	if got := <-e.pongs; got != "you" {
+		t.Errorf("pong %q", got)
+	}
+	if got := <-ponged; got != "hello" {
+		t.Errorf("the client's pong is %q", got)
+	}
+	if !e.c.Heard() {
+		t.Error("not heard")
+	}
+	_ = ws.Close()
+	if err := <-e.ended; err == nil {
+		t.Error("ended without an error")
+	}
+}
+
+// However a parked connection ends, its Sink is told, once.
+func TestEndsOfAParkedConnection(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(ws *websocket.Conn, c *Conn)
+		code int // 0 for a failure of the network
+	}{
+		"the peer's close": {func(ws *websocket.Conn, _ *Conn) {
+			_ = ws.WriteControl(opClose, websocket.FormatCloseMessage(4001, ""), time.Time{})
+		}, 4001},
+		"the network": {func(ws *websocket.Conn, _ *Conn) {
+			_ = ws.NetConn().(*net.TCPConn).SetLinger(0)
+			_ = ws.NetConn().Close()
+		}, 0},
+		"the peer's half":   {func(ws *websocket.Conn, _ *Conn) { _ = ws.NetConn().(*net.TCPConn).CloseWrite() }, 0},
+		"our close":         {func(ws *websocket.Conn, c *Conn) { c.Close(4002, ""); _, _, _ = ws.ReadMessage() }, 4002},
+		"an unheard close":  {func(_ *websocket.Conn, c *Conn) { c.Close(4003, "") }, 4003},
+		"a cut":             {func(_ *websocket.Conn, c *Conn) { c.Cut(4004, "") }, 4004},
+		"a dropped network": {func(_ *websocket.Conn, c *Conn) { c.Drop(); c.Drop() }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws, e := newServing(t, Options{CloseTimeout: 100 * time.Millisecond}, nil).dial(t)
+			c.end(ws, e.c)
+			var closed *CloseError
+			if err := <-e.ended; errors.As(err, &closed) != (c.code != 0) || closed != nil && closed.Code != c.code {
+				t.Errorf("ended with %v, want %d", err, c.code)
+			}
+		})
+	}
+}
+
+// A connection is cut or dropped at any moment, also while its reader is on its way to be parked.
+func TestEndsAtAnyMoment(t *testing.T) {
+	s := newServing(t, Options{CloseTimeout: 5 * time.Second}, nil)
+	for i := range 200 {
+		ws, e := s.dial(t)
+		go func() { _ = ws.WriteMessage(OpText, []byte("x")) }()
+		for range i % 7 {
+			runtime.Gosched()
+		}
+		if i%2 == 0 {
+			e.c.Cut(4000, "")
+		} else {
+			e.c.Drop()
+		}
+		_ = ws.Close()
+		if err := <-e.ended; err == nil {
+			t.Error("ended without an error")
+		}
+	}
+}
+
+// Connections that wait have no goroutine, where connections can be parked.
+func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
+	if sockets == nil {
+		t.Skip("connections are not parked here")
+	}
+	const n = 200
+	s := newServing(t, Options{}, nil)
+	for range n {
+		ws, e := s.dial(t)
+		if err := ws.WriteMessage(OpText, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		wantEcho(t, ws, []byte("x"))
+		<-e.idle
+	}
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if waiting := bytes.Count(stacks, []byte(".(*Conn).receive(")); waiting > n/4 { // one may be on its way
+		t.Errorf("%d goroutines of %d connections", waiting, n)
+	}
+}
+
+// Sinks that wait, for however long, keep nobody else from being read.
+func TestSinksThatWaitHinderNobody(t *testing.T) {
+	hold := make(chan struct{})
+	slow, quick := newServing(t, Options{}, hold), newServing(t, Options{}, nil)
+	var all []*websocket.Conn
+	for range 2 * workersKept {
+		ws, _ := slow.dial(t)
+		if err := ws.WriteMessage(OpText, []byte("slow")); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, ws)
+	}
+	ws, _ := quick.dial(t)
+	for range 10 {
+		if err := ws.WriteMessage(OpText, []byte("quick")); err != nil {
+			t.Fatal(err)
+		}
+		wantEcho(t, ws, []byte("quick"))
+	}
+	close(hold)
+	for _, ws := range all {
+		wantEcho(t, ws, []byte("slow"))
+	}
+}
+
+// Descriptors are used again at once. No connection may be woken, or closed, for another that had its descriptor before.
+func TestDescriptorsThatAreUsedAgain(t *testing.T) {
+	s := newServing(t, Options{CloseTimeout: time.Second}, nil)
+	var wg sync.WaitGroup
+	for client := range 8 {
+		wg.Go(func() {
+			for i := range 60 {
+				s.wg.Add(1)
+				ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
+				if err != nil {
+					t.Error(err)
+					s.wg.Done()
+					return
+				}
+				_ = resp.Body.Close()
+				e := <-s.sinks // some client's
+				_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+				for k := range 3 {
+					want := fmt.Appendf(nil, "%d/%d/%d", client, i, k)
+					err := ws.WriteMessage(OpText, want)
+					if err == nil {
+						_, got, _ := ws.ReadMessage()
+						if !bytes.Equal(got, want) && got != nil {
+							t.Errorf("got %q, want %q", got, want)
+						}
+					}
+				}
+				if i%3 == 0 {
+					e.c.Drop()
+				}
+				_ = ws.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The same without parking, as over TLS.
+func TestASinkOverAPipe(t *testing.T) {
+	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	var wg sync.WaitGroup
+	sinks := make(chan *echoing, 1)
+	u := NewUpgrader(Options{CloseTimeout: 100 * time.Millisecond})
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		wg.Add(1)
+		e := &echoing{c: c, t: t, wg: &wg, idle: make(chan struct{}, 1), pongs: make(chan string, 1), ended: make(chan error, 1)}
+		c.Serve(e)
+		sinks <- e
+	})}
+	go func() { _ = srv.Serve(l) }()
+	d := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		l.conns <- server
+		return client, nil
+	}}
+	for _, cut := range []bool{false, true} {
+		ws, resp, err := d.Dial("ws://pipe/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		e := <-sinks
+		for _, n := range []int{0, 100, ownBuffer - 8, ownBuffer, 5000, 100000} {
+			want := bytes.Repeat([]byte("x"), n)
+			if err := ws.WriteMessage(OpText, want); err != nil {
+				t.Fatal(err)
+			}
+			wantEcho(t, ws, want)
+		}
+		if cut {
+			e.c.Cut(4000, "")
+		}
+		_ = ws.Close()
+		if err := <-e.ended; err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("ended with %v", err)
+		}
+	}
+	wg.Wait()
+	_ = srv.Close()
+}
+
+// quiet is a Sink for measuring.
+type quiet struct {
+	c    *Conn
+	seen chan struct{}
+}
+
+func (q *quiet) Message(int, []byte) { q.seen <- struct{}{} }
+func (*quiet) Ping() bool            { return true }
+func (*quiet) Pong([]byte)           {}
+func (*quiet) Idle()                 {}
+func (q *quiet) End(error)           { q.c.Finish(); close(q.seen) }
+
+// BenchmarkWake is a message to a connection that is parked, from the client's write to the Sink.
+func BenchmarkWake(b *testing.B) {
+	u := NewUpgrader(Options{})
+	q := &quiet{seen: make(chan struct{}, 1)}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		q.c = c
+		c.Serve(q)
+	}))
+	defer srv.Close()
+	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(srv.URL, "http"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	frame := masked(0x81, make([]byte, 300))
+	nc := ws.NetConn()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := nc.Write(frame); err != nil {
+			b.Fatal(err)
+		}
+		<-q.seen
+	}
+	_ = ws.Close()
+	for range q.seen {
+		b.Error("more than was sent")
+	}
+}
