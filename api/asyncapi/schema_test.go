@@ -80,6 +80,9 @@ func fill(message any) {
 	}
 }
 
+// anyName is what fill names the only entry of a map, whose names are none of the message's.
+const anyName = "*"
+
 func fillValue(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -98,6 +101,8 @@ func fillValue(v reflect.Value) {
 		}
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fillValue(v.Index(0))
+	case reflect.Map: // of strings
+		v.Set(reflect.ValueOf(map[string]string{anyName: "x"}))
 	case reflect.String:
 		v.SetString("x")
 	case reflect.Bool:
@@ -143,6 +148,9 @@ func schemaOf(t *testing.T, encoded []byte, required []string) object {
 func schema(v any) object {
 	switch v := v.(type) {
 	case map[string]any:
+		if entry, ok := v[anyName]; ok {
+			return object{"type": "object", "additionalProperties": schema(entry)}
+		}
 		properties := object{}
 		for name, field := range v {
 			properties[name] = schema(field)

@@ -16,7 +16,7 @@ func codecs() []struct {
 		empty interface{ Decode([]byte) error }
 	}
 	at := Stamp{Epoch: 3, Version: 1 << 60}
-	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{Client: "c", Gateway: "g", Since: 8, Seq: 9}, {Client: "d", Gateway: "h", Since: 10, Seq: 11, Inc: 12, Proven: 11}}}
+	roster := Roster{Stamp: at, Born: Stamp{2, 7}, Owner: "o\"", Members: []Member{{Client: "c", Gateway: "g", Since: 8, Seq: 9}, {Client: "d", Gateway: "h", Since: 10, Seq: 11, Inc: 12, Proven: 11}, {Client: "e", Gateway: "h", Since: 11, Display: `"E" é`}}}
 	policy := &Policy{Since: at, OwnerLost: AwaitOwner, Capacity: 9, Locked: true, Password: "p", OwnerKey: "k", Metadata: []byte(`{"a":[1]}`), Banned: []string{"x", "y"}}
 	guarded := roster
 	guarded.Policy = policy
@@ -30,7 +30,7 @@ func codecs() []struct {
 		{&Command{Op: Update, Gateway: "g", Seq: 9, Room: "r", Client: "c", Settings: &Settings{
 			NoCapacity: true, Unlock: true, NoPassword: true, NoOwnerKey: true, NoMetadata: true,
 		}}, new(Command)},
-		{&Command{Op: Create, Gateway: "g", Seq: 9, Room: "r", Client: "c", Settings: &Settings{}}, new(Command)},
+		{&Command{Op: Create, Gateway: "g", Seq: 9, Room: "r", Client: "c", Settings: &Settings{}, Display: "C"}, new(Command)},
 		{&Answer{Result: Done, Roster: guarded}, new(Answer)},
 		{&Event{Room: "r", Stamp: at, Kind: Left, Client: "c", Gateway: "g", Owner: "d", Policy: policy}, new(Event)},
 		{&Event{Room: "r", Stamp: at, Kind: Updated, Policy: &Policy{}}, new(Event)},
@@ -39,20 +39,20 @@ func codecs() []struct {
 		{&Command{Op: Join, Gateway: "g", Seq: 9, Room: "a \"room\"\n>*", Client: "c", Have: 4, Life: 5}, new(Command)},
 		{&Command{Op: Move, Gateway: "g", Seq: 9, Room: "r", Client: "c", Inc: 2, Proven: 1, From: "h", Dead: true}, new(Command)},
 		{&Command{Op: Find, Gateway: "g", Seq: 9, Clients: []string{"c", "d"}}, new(Command)},
-		{&Answer{Result: Done, Found: []Found{{"c", "r", "g", 2, 1}, {"d", "s", "h", 0, 0}}}, new(Answer)},
+		{&Answer{Result: Done, Found: []Found{{"c", "r", "g", 2, 1, ""}, {"d", "s", "h", 0, 0, "D"}}}, new(Answer)},
 		{&Event{Room: "r", Stamp: at, Kind: Moved, Client: "c", Gateway: "g", Seq: 5, Inc: 1, Dead: true}, new(Event)},
 		{&Heartbeat{Gateway: "g", Protocol: 1, Window: 30000}, new(Heartbeat)},
-		{&Take{Gateway: "g", Seq: 1, Client: "c", Inc: 2, Received: 3, Door: "native"}, new(Take)},
+		{&Take{Gateway: "g", Seq: 1, Client: "c", Inc: 2, Received: 3, Door: "native", Display: "C"}, new(Take)},
 		{&Taken{Seq: 1, Refused: TakeMoved, To: "g2"}, new(Taken)},
-		{&Taken{Seq: 1, Inc: 9, Commands: 2, Sent: 3, Missed: true, Rooms: []TakenRoom{
+		{&Taken{Seq: 1, Inc: 9, Commands: 2, Sent: 3, Missed: true, Display: "C", Rooms: []TakenRoom{
 			{Room: "r", Known: true, Born: at, Clients: []string{"c"}, Owner: "c", Policy: policy}, {Room: "s", From: "h", Dead: true},
 		}, Frames: []Frame{{[]byte(`["e"]`), {0, 1}, {}}, {[]byte(`{}`)}}}, new(Taken)},
 		{&Answer{Result: Done, Roster: roster}, new(Answer)},
 		{&Answer{Result: Refused, Code: "room-full", Message: "m"}, new(Answer)},
-		{&Event{Room: "日本👩", Stamp: at, Kind: Joined, Client: "c", Gateway: "g", Seq: 5}, new(Event)},
+		{&Event{Room: "日本👩", Stamp: at, Kind: Joined, Client: "c", Gateway: "g", Seq: 5, Display: "C"}, new(Event)},
 		{&Heartbeat{Gateway: "g", Protocol: 1, Leaving: true}, new(Heartbeat)},
 		{&Announce{Gateway: "g", Seq: 1, AsOf: 2, Full: true, Part: 3, Last: true, Epoch: 4, Rooms: []AnnouncedRoom{
-			{Room: "r", Stamp: at, Born: at, Owner: "o", Digest: 1<<64 - 1, Members: []Member{{Client: "c"}}, Unsettled: []string{"x", "y"}},
+			{Room: "r", Stamp: at, Born: at, Owner: "o", Digest: 1<<64 - 1, Members: []Member{{Client: "c"}}, Unsettled: []string{"x", "y"}, Displays: []string{"", "Y"}},
 			{Room: "empty"},
 		}}, new(Announce)},
 		{&Correction{Part: 1, Last: true, Epoch: 2, Rooms: []CorrectedRoom{{Room: "a", Gone: true}, {Room: "b", Same: true, Roster: Roster{Stamp: at}}, {Room: "c", Roster: roster}}}, new(Correction)},
@@ -237,6 +237,15 @@ func TestAProofIsOfUseInOneRoomOnly(t *testing.T) {
 	a := Proof("room", "secret")
 	if a != Proof("room", []byte("secret")) || a == Proof("other", "secret") || a == Proof("room", "secrets") || strings.Contains(a, "secret") {
 		t.Errorf("proof %q", a)
+	}
+}
+
+func TestADisplayIdentityFitsItsBound(t *testing.T) {
+	for _, display := range []string{"", "A", `"\"`, "é👩"} {
+		plain, shown := Member{Client: "c"}, Member{Client: "c", Display: display}
+		if grown := len(appendMember(nil, &shown)) - len(appendMember(nil, &plain)); grown > DisplaySize(display) {
+			t.Errorf("%q adds %d bytes, bounded by %d", display, grown, DisplaySize(display))
+		}
 	}
 }
 

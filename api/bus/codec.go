@@ -261,7 +261,8 @@ func (c *codec) strs(name string, v *[]string) {
 		})
 }
 
-// roster writes members as arrays: [client, gateway, since, seq], and inc and proven if inc is not 0.
+// roster writes members as arrays: [client, gateway, since, seq, inc, proven, display]. Of the last three those are left out after
+// which none is set.
 func (c *codec) roster(name string, v *[]Member) { list(c, name, v, appendMember, readMember) }
 
 func appendMember(dst []byte, m *Member) []byte {
@@ -269,9 +270,12 @@ func appendMember(dst []byte, m *Member) []byte {
 	dst = jsonscan.AppendString(append(dst, ','), m.Gateway)
 	dst = strconv.AppendUint(append(dst, ','), m.Since, 10)
 	dst = strconv.AppendUint(append(dst, ','), m.Seq, 10)
-	if m.Inc != 0 {
+	if m.Inc != 0 || m.Display != "" {
 		dst = strconv.AppendUint(append(dst, ','), m.Inc, 10)
 		dst = strconv.AppendUint(append(dst, ','), m.Proven, 10)
+	}
+	if m.Display != "" {
+		dst = jsonscan.AppendString(append(dst, ','), m.Display)
 	}
 	return append(dst, ']')
 }
@@ -291,6 +295,8 @@ func readMember(value []byte, m *Member) error {
 			m.Inc, err = jsonscan.Uint(element)
 		case 5:
 			m.Proven, err = jsonscan.Uint(element)
+		case 6:
+			m.Display, err = jsonscan.String(element)
 		}
 		return err
 	})

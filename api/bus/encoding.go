@@ -24,6 +24,7 @@ func (m *Command) fields(c *codec) {
 	nested(c, "set", &m.Settings)
 	c.uint("inc", &m.Inc)
 	c.uint("proven", &m.Proven)
+	c.str("display", &m.Display)
 	if m.Op == Move {
 		c.required("from", &m.From)
 		c.flag("dead", &m.Dead)
@@ -44,6 +45,7 @@ func (m *Found) fields(c *codec) {
 	c.str("gw", &m.Gateway)
 	c.uint("inc", &m.Inc)
 	c.uint("proven", &m.Proven)
+	c.str("display", &m.Display)
 }
 
 func (r *Roster) fields(c *codec) {
@@ -63,6 +65,7 @@ func (m *Event) fields(c *codec) {
 	c.uint("seq", &m.Seq)
 	c.str("owner", &m.Owner)
 	nested(c, "policy", &m.Policy)
+	c.str("display", &m.Display)
 	if m.Kind == Moved {
 		c.uint("inc", &m.Inc)
 		c.flag("dead", &m.Dead)
@@ -95,6 +98,7 @@ func (m *AnnouncedRoom) fields(c *codec) {
 	c.uint("digest", &m.Digest)
 	c.roster("members", &m.Members)
 	c.strs("unsettled", &m.Unsettled)
+	c.strs("displays", &m.Displays)
 	nested(c, "policy", &m.Policy)
 }
 

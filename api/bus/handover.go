@@ -12,6 +12,7 @@ func (m *Take) fields(c *codec) {
 	c.uint("inc", &m.Inc)
 	c.uint("received", &m.Received)
 	c.str("door", &m.Door)
+	c.str("display", &m.Display)
 }
 
 func (m *Taken) fields(c *codec) {
@@ -22,6 +23,7 @@ func (m *Taken) fields(c *codec) {
 	c.uint("commands", &m.Commands)
 	c.uint("sent", &m.Sent)
 	c.flag("missed", &m.Missed)
+	c.str("display", &m.Display)
 	list(c, "rooms", &m.Rooms, appendMessage[*TakenRoom], decodeMessage[*TakenRoom])
 }
 

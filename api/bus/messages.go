@@ -29,6 +29,8 @@ type Member struct {
 	Inc uint64
 	// Proven is the oldest incarnation whose token is still good: the newest that the client is known to have heard of.
 	Proven uint64
+	// Display is the client's display identity, "" if it has none. It is the same for as long as the client lives.
+	Display string
 }
 
 // Roster is a room as its owner sees it at Stamp.
@@ -124,6 +126,8 @@ type Command struct {
 	Dead bool
 	// Clients are those of Find.
 	Clients []string
+	// Display is the client's display identity, for Create and Join.
+	Display string
 }
 
 // Result is how an owner answers a Command.
@@ -164,9 +168,10 @@ type Answer struct {
 // Found is one membership of a client.
 type Found struct {
 	Client, Room string
-	// Gateway is where the client is. Inc and Proven are as in Member.
+	// Gateway is where the client is. Inc, Proven and Display are as in Member.
 	Gateway     string
 	Inc, Proven uint64
+	Display     string
 }
 
 // Kind is what an Event tells.
@@ -207,6 +212,8 @@ type Event struct {
 	// Inc and Dead are as in the Command, for Moved.
 	Inc  uint64
 	Dead bool
+	// Display is the client's display identity, for Joined.
+	Display string
 }
 
 // Heartbeat is published by every gateway each HeartbeatInterval. Its members stay in their rooms as long as it comes.
@@ -253,6 +260,8 @@ type AnnouncedRoom struct {
 	Members []Member
 	// Unsettled are clients with a command on its way. Nothing is concluded from their absence in Members.
 	Unsettled []string
+	// Displays are the display identities of Unsettled, in the same order; those beyond its end have none.
+	Displays []string
 	// Policy is the gateway's view of the room's.
 	Policy *Policy
 }
@@ -351,6 +360,8 @@ type Take struct {
 	Received uint64
 	// Door is the door of the client. A session is resumed through the door through which it came.
 	Door string
+	// Display is the display identity of who comes back: that of the session, or it is somebody else's.
+	Display string
 }
 
 // Refusals of a Take.
@@ -365,7 +376,8 @@ const (
 	TakeWait = "wait"
 	// TakeBusy: the session cannot be handed over now.
 	TakeBusy = "busy"
-	// TakeWrong: the token was not made for this door, or what the client says of what it has cannot be.
+	// TakeWrong: the token was not made for this door or this display identity, or what the client says of what it has cannot
+	// be.
 	TakeWrong = "wrong"
 )
 
@@ -381,7 +393,9 @@ type Taken struct {
 	// Sent is the number of the newest frame, Missed says that frames that the client does not have were dropped.
 	Sent   uint64
 	Missed bool
-	Rooms  []TakenRoom
+	// Display is the session's display identity.
+	Display string
+	Rooms   []TakenRoom
 	// Frames are what the client does not have, the last one with the number Sent. They are not part of the JSON.
 	Frames []Frame
 }

@@ -38,7 +38,17 @@ var events = []struct {
 	{&NotInRoom{"r"}, `{"event":"not-in-room","room":"r"}`, `["not-in-room","r"]`},
 	{&SignalReceive{"r", "s", json.RawMessage(`{ "x" : 1e2 }`)}, `{"event":"signal-receive","room":"r","senderId":"s","data":{ "x" : 1e2 }}`, `["signal-receive","r","s",{ "x" : 1e2 }]`},
 	{&TargetNotFound{"r", "t"}, `{"event":"target-not-found","room":"r","targetId":"t"}`, `["target-not-found","r","t"]`},
-	{&ClientJoined{"r", "c"}, `{"event":"client-joined","room":"r","clientId":"c"}`, `["client-joined","r","c"]`},
+	{&ClientJoined{Room: "r", ClientID: "c"}, `{"event":"client-joined","room":"r","clientId":"c"}`, `["client-joined","r","c"]`},
+	{&ClientJoined{"r", "c", `"Zoë" 👩`}, `{"event":"client-joined","room":"r","clientId":"c","display":"\"Zoë\" 👩"}`, `["client-joined","r","c","\"Zoë\" 👩"]`},
+	{
+		&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{"o", "p", "n"}, Displays: map[string]string{"p": "P", "o": "O"}},
+		`{"event":"room-joined","room":"r","ownerId":"o","clients":["o","p","n"],"displays":{"o":"O","p":"P"}}`,
+		`["room-joined","r","o",["o","p","n"],null,null,{"o":"O","p":"P"}]`,
+	},
+	{
+		&Welcome{ClientID: "c", Protocol: 1, MaxMessageBytes: 2, Display: "C"},
+		`{"event":"welcome","clientId":"c","protocol":1,"maxMessageBytes":2,"display":"C"}`, `["welcome","c",1,2,null,null,null,"C"]`,
+	},
 	{&ClientLeft{"r", "c"}, `{"event":"client-left","room":"r","clientId":"c"}`, `["client-left","r","c"]`},
 	{
 		&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}, Options: &RoomState{OnOwnerLost: CloseRoom, Locked: true, Metadata: json.RawMessage(`{ "a":[1]}`)}},
@@ -58,6 +68,39 @@ var events = []struct {
 	{&TokenRefreshed{0}, `{"event":"token-refreshed","expiresIn":0}`, `["token-refreshed",0]`},
 	{&Error{Message: "m", Code: BadRequest}, `{"event":"error","message":"m","code":"bad-request"}`, `["error","m","bad-request"]`},
 	{&Error{"m", RateLimited, 250}, `{"event":"error","message":"m","code":"rate-limited","retryAfter":250}`, `["error","m","rate-limited",250]`},
+}
+
+func TestOptionalArgumentsKeepTheirPlaces(t *testing.T) {
+	for _, c := range []struct {
+		e    Event
+		want string
+	}{
+		{&RoomLeft{"r", true}, `["room-left","r",true]`},
+		{&Error{Message: "m", Code: BadRequest}, `["error","m","bad-request",null]`},
+		{&ClientJoined{Room: "r", ClientID: "c"}, `["client-joined","r","c",null]`},
+		{&ClientJoined{"r", "c", "C"}, `["client-joined","r","c","C"]`},
+		{&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}}, `["room-joined","r","o",[],null,null,null]`},
+		{&RoomJoined{Room: "r", OwnerID: "o", Clients: []string{}, Resumed: true}, `["room-joined","r","o",[],null,true,null]`},
+	} {
+		if got := string(AppendFullArray(nil, c.e)); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
+func TestDisplayIdentitiesAreShortAndStayInTheirLine(t *testing.T) {
+	for _, good := range []string{"", "Alice", "  Zoë 👩\u200d🚀 ", "\u05d0\u200f!", strings.Repeat("é", MaxDisplayBytes/2)} {
+		if err := CheckDisplay(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		strings.Repeat("x", MaxDisplayBytes+1), "a\nb", "a\x00", "\x7f", "\u0085", "\u2028", "\u2029", "a\u202eb", "\u2066", "\xff",
+	} {
+		if CheckDisplay(bad) == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
 }
 
 func TestEventsHaveTwoEncodings(t *testing.T) {

@@ -162,9 +162,20 @@ func (r *reader) optional(name string, v any) {
 			*v = string(value) == "true"
 		case *[]byte:
 			*v = value
+		case *map[string]string:
+			*v, err = texts(value)
 		}
 		return err
 	})
+}
+
+func texts(object []byte) (map[string]string, error) {
+	all := map[string]string{}
+	err := jsonscan.Object(object, func(name, value []byte) (err error) {
+		all[string(name)], err = jsonscan.String(value)
+		return err
+	})
+	return all, err
 }
 
 func (r *reader) raw(name string, v *[]byte) {

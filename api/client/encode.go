@@ -1,6 +1,8 @@
 package client
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"signalling/api/internal/jsonscan"
@@ -13,7 +15,8 @@ type visitor interface {
 	boolean(name string, v *bool)
 	uint(name string, v *uint64)
 	raw(name string, v *[]byte)
-	// optional is a *string, *uint64, *bool or raw *[]byte that is left out when it is zero. Such fields come last.
+	// optional is a *string, *uint64, *bool, raw *[]byte or *map[string]string that is left out when it is zero. Such fields
+	// come last.
 	optional(name string, v any)
 	// options is the state of a room; a nil one may be absent if it is optional, as optional ones are.
 	options(name string, v **RoomState, optional bool)
@@ -36,12 +39,22 @@ func AppendObject(dst []byte, e Event, id []byte) []byte {
 
 // AppendArray appends e as the arguments of a Socket.IO event: [NAME,ARGUMENTS].
 func AppendArray(dst []byte, e Event) []byte {
-	dst = append(dst, `["`...)
-	dst = append(dst, e.Name()...)
-	dst = append(dst, '"')
-	w := writer{dst: dst}
+	w := writer{dst: beginArray(dst, e)}
 	e.fields(&w)
 	return append(w.dst, ']')
+}
+
+// AppendFullArray is AppendArray with null for each optional argument that is not there, so that one more at the end has the
+// same place in each event of the name.
+func AppendFullArray(dst []byte, e Event) []byte {
+	w := writer{dst: beginArray(dst, e)}
+	e.fields(&w)
+	w.fill()
+	return append(w.dst, ']')
+}
+
+func beginArray(dst []byte, e Event) []byte {
+	return append(append(append(dst, `["`...), e.Name()...), '"')
 }
 
 // AppendSignalObject is AppendObject for a SignalReceive whose parts are at hand as bytes: the hot path, without a value
@@ -101,6 +114,12 @@ func (w *writer) optional(name string, v any) {
 			w.raw(name, v)
 			return
 		}
+	case *map[string]string:
+		if len(*v) != 0 {
+			w.fill()
+			w.texts(name, *v)
+			return
+		}
 	}
 	w.skipped++
 }
@@ -136,6 +155,19 @@ func (w *writer) strs(name string, v *[]string) {
 		w.dst = jsonscan.AppendString(w.dst, s)
 	}
 	w.dst = append(w.dst, ']')
+}
+
+func (w *writer) texts(name string, v map[string]string) {
+	w.next(name)
+	w.dst = append(w.dst, '{')
+	for i, key := range slices.Sorted(maps.Keys(v)) {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+		}
+		w.dst = append(jsonscan.AppendString(w.dst, key), ':')
+		w.dst = jsonscan.AppendString(w.dst, v[key])
+	}
+	w.dst = append(w.dst, '}')
 }
 
 func (w *writer) boolean(name string, v *bool) {

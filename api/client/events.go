@@ -58,6 +58,9 @@ type Welcome struct {
 	Resume string
 	// ResumeWindow is for how many milliseconds the session is kept once its connection is lost; 0 without a token.
 	ResumeWindow uint64
+	// Display is the client's own display identity, by which others are told of it: from its token, where the server is set
+	// to pass one on; else "".
+	Display string
 }
 
 // Resumed answers Resume: from here on the connection is that of an earlier session, with its id and its rooms.
@@ -100,6 +103,8 @@ type RoomJoined struct {
 	// Resumed says that it answers nothing: it is the room as it is now, for a client whose session was resumed and that
 	// has missed what has changed.
 	Resumed bool
+	// Displays are the display identities of those Clients that have one, by id; nil if none has.
+	Displays map[string]string
 }
 
 // RoomNotExists answers RoomJoin: there is no such room.
@@ -125,7 +130,11 @@ type SignalReceive struct {
 type TargetNotFound struct{ Room, TargetID string }
 
 // ClientJoined tells a member of a new one.
-type ClientJoined struct{ Room, ClientID string }
+type ClientJoined struct {
+	Room, ClientID string
+	// Display is the new member's display identity, "" if it has none.
+	Display string
+}
 
 // ClientLeft tells a member that another one has left.
 type ClientLeft struct{ Room, ClientID string }
@@ -256,6 +265,7 @@ func (e *Welcome) fields(v visitor) {
 	v.optional("iceServers", (*[]byte)(&e.ICEServers))
 	v.optional("resume", &e.Resume)
 	v.optional("resumeWindow", &e.ResumeWindow)
+	v.optional("display", &e.Display)
 }
 
 func (e *Resumed) fields(v visitor) {
@@ -281,6 +291,7 @@ func (e *RoomJoined) fields(v visitor) {
 	v.strs("clients", &e.Clients)
 	v.options("options", &e.Options, true)
 	v.optional("resumed", &e.Resumed)
+	v.optional("displays", &e.Displays)
 }
 
 func (e *OwnerChanged) fields(v visitor) {
@@ -317,6 +328,7 @@ func (e *TargetNotFound) fields(v visitor) {
 func (e *ClientJoined) fields(v visitor) {
 	v.str("room", &e.Room)
 	v.str("clientId", &e.ClientID)
+	v.optional("display", &e.Display)
 }
 
 func (e *ClientLeft) fields(v visitor) {

@@ -22,6 +22,8 @@ const (
 	MaxTokenBytes = 8 << 10
 	// MaxPasswordBytes bounds the password and the owner's key of a room, in bytes of UTF-8.
 	MaxPasswordBytes = 128
+	// MaxDisplayBytes bounds a display identity, in bytes of UTF-8.
+	MaxDisplayBytes = 128
 	// MaxMetadataBytes bounds the metadata of a room, as JSON text.
 	MaxMetadataBytes = 4 << 10
 	// DefaultMaxMessageBytes is the largest message from a client unless the gateway is set otherwise. It is announced in

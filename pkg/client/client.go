@@ -13,6 +13,7 @@ type Client struct {
 	ws         *websocket.Conn
 	opts       Options
 	id         string
+	display    string
 	maxMessage int
 	resumed    *Resumed
 
@@ -48,6 +49,10 @@ func newClient(ws *websocket.Conn, o Options) *Client {
 
 // ID is the client's own id, by which other members know it.
 func (c *Client) ID() string { return c.id }
+
+// Display is the client's own display identity, by which other members are told of it; "" if the server passes none on. Those
+// of others come with RoomJoined and ClientJoined.
+func (c *Client) Display() string { return c.display }
 
 // MaxMessageBytes is the longest message that the server takes, as it said in its welcome. A signal's data must be
 // shorter by the rest of its message: room, target and about 80 bytes.

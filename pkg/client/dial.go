@@ -141,6 +141,7 @@ func (c *Client) welcome(ctx context.Context) error {
 		return fmt.Errorf("%w: it began with %q instead of a welcome", ErrProtocol, m.Name)
 	}
 	c.id, c.maxMessage = w.ClientID, int(min(w.MaxMessageBytes, 1<<31-1))
+	c.display = w.Display
 	c.session = Session{id: w.ClientID, token: w.Resume}
 	c.events <- m
 	return nil

@@ -45,6 +45,23 @@ func TestDialWaitsForTheWelcome(t *testing.T) {
 	})(t)
 }
 
+func TestTheOwnDisplayIdentity(t *testing.T) {
+	bubble(func(t *testing.T) {
+		opts := play(t, func(p *peer) {
+			p.send(`{"event":"welcome","clientId":"me","protocol":1,"maxMessageBytes":1000,"display":"Me"}`)
+			p.drain()
+		})
+		c, err := client.Dial(soon(t), url, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Display() != "Me" {
+			t.Errorf("display identity %q", c.Display())
+		}
+		_ = c.Close()
+	})(t)
+}
+
 func TestDialFails(t *testing.T) {
 	silent := func(p *peer) { p.drain() }
 	for _, tt := range []struct {

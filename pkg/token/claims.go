@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ type Claims struct {
 	Expires time.Time
 	// Grants limits what its bearer may do; nil means no limits.
 	Grants *Grants
+	// Display is the text of the claim that Config.Display names; empty if none is named, or the token has none.
+	Display string `json:",omitempty"`
 }
 
 // Grants is the claim "signalling": what is not granted in it is refused.
@@ -52,8 +55,10 @@ func (r *Rooms) Has(room []byte) bool {
 type payload struct {
 	jwt.RegisteredClaims
 	Grants *Grants `json:"signalling,omitempty"`
-	// have are the names of all claims that are there and not null.
-	have map[string]bool
+	// all are the claims that are there and not null, as JSON.
+	all map[string]json.RawMessage
+	// more are claims to be written beside these.
+	more map[string]any
 }
 
 func (p *payload) claims() *Claims {

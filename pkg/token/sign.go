@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -20,6 +22,8 @@ type Order struct {
 	// Lifetime is the time from now to "exp"; 0 makes a token without end.
 	Lifetime time.Duration
 	Grants   *Grants
+	// Claims are more claims. Those that have a field above, and are asked for there, are not taken from here.
+	Claims map[string]any
 }
 
 // Sign makes a token, for development, tests and small applications: with a secret ([]byte, HS256), or with the PEM text
@@ -30,13 +34,27 @@ func Sign(key any, o Order) (string, error) {
 		return "", err
 	}
 	now := time.Now()
-	p := payload{Grants: o.Grants, RegisteredClaims: jwt.RegisteredClaims{
+	p := payload{Grants: o.Grants, more: o.Claims, RegisteredClaims: jwt.RegisteredClaims{
 		Subject: o.Subject, Issuer: o.Issuer, Audience: o.Audience, IssuedAt: jwt.NewNumericDate(now),
 	}}
 	if o.Lifetime != 0 {
 		p.ExpiresAt = jwt.NewNumericDate(now.Add(o.Lifetime))
 	}
 	return jwt.NewWithClaims(method, &p).SignedString(signer)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (p *payload) MarshalJSON() ([]byte, error) {
+	type plain payload // without this method
+	text, err := json.Marshal((*plain)(p))
+	if err != nil || len(p.more) == 0 {
+		return text, err
+	}
+	all := maps.Clone(p.more)
+	if err := json.Unmarshal(text, &all); err != nil { // what has a field of its own is not for others to write
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 func signing(key any) (jwt.SigningMethod, any, error) {

@@ -218,6 +218,45 @@ func TestGrants(t *testing.T) {
 	}
 }
 
+func TestDisplayIdentities(t *testing.T) {
+	tooLong := errors.New("too long")
+	v := verifier(t, Config{Secret: secret, Display: "name", CheckDisplay: func(text string) error {
+		if len(text) > 5 {
+			return tooLong
+		}
+		return nil
+	}})
+	off := verifier(t, Config{Secret: secret})
+	for _, c := range []struct {
+		claim any
+		want  string
+		err   error
+	}{
+		{"Alice", "Alice", nil},
+		{nil, "", nil},
+		{"", "", nil},
+		{"Alicia", "", tooLong},
+		{7, "", ErrDisplay},
+		{[]string{"Alice"}, "", ErrDisplay},
+	} {
+		text := sign(t, secret, Order{Subject: "a", Claims: map[string]any{"name": c.claim, "sub": "b"}})
+		got, err := v.Verify(text)
+		switch {
+		case !errors.Is(err, c.err) || (err != nil && !errors.Is(err, ErrDisplay)):
+			t.Errorf("%v: %v", c.claim, err)
+		case err == nil && (got.Display != c.want || got.Subject != "a"):
+			t.Errorf("%v: %+v", c.claim, got)
+		}
+		if got, err := off.Verify(text); err != nil || got.Display != "" {
+			t.Errorf("nobody asked for it: %+v, %v", got, err)
+		}
+	}
+	forged := sign(t, []byte(strings.Repeat("x", 32)), Order{Claims: map[string]any{"name": 7}})
+	if _, err := v.Verify(forged); !errors.Is(err, ErrInvalid) {
+		t.Errorf("%v: whoever has no key learns what is wrong", err)
+	}
+}
+
 func TestKeysThatCannotBe(t *testing.T) {
 	small := rsaPair(t, 1024)
 	for name, c := range map[string]Config{

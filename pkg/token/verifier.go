@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,8 @@ var (
 	ErrMissing = errors.New("a token is needed")
 	// ErrExpired: the token was good, and its time is over.
 	ErrExpired = errors.New("the token has expired")
+	// ErrDisplay: the token is good, and the display identity in it cannot be used.
+	ErrDisplay = errors.New("the token's display identity cannot be used")
 	// ErrInvalid: anything else. The reason is for the log and not for the bearer, who may be trying keys.
 	ErrInvalid = errors.New("the token is not valid")
 )
@@ -40,6 +43,11 @@ type Config struct {
 	Issuer   string
 	// Required are the names of claims that must be there.
 	Required []string
+	// Display is the name of the claim that has the bearer's display identity. Where it is a text that CheckDisplay does not
+	// take, or no text, the token is refused with ErrDisplay; where it is not there, or null, the bearer has none.
+	Display string
+	// CheckDisplay says what is wrong with a display identity; nil takes all.
+	CheckDisplay func(string) error
 	// Leeway is how far our clock and that of the tokens' maker may differ.
 	Leeway time.Duration
 	// Client fetches the key set; nil means one with a timeout of 10 s.
@@ -152,7 +160,8 @@ func (v *Verifier) methods() []string {
 	return all
 }
 
-// Verify returns what a good token says. The error is, or wraps, one of ErrMissing, ErrExpired and ErrInvalid.
+// Verify returns what a good token says. The error is, or wraps, one of ErrMissing, ErrExpired, ErrDisplay and
+// ErrInvalid.
 func (v *Verifier) Verify(text string) (*Claims, error) {
 	if text == "" {
 		return nil, ErrMissing
@@ -168,11 +177,30 @@ func (v *Verifier) Verify(text string) (*Claims, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	for _, name := range v.c.Required {
-		if !p.have[name] {
+		if p.all[name] == nil {
 			return nil, fmt.Errorf("%w: the claim %s is missing", ErrInvalid, name)
 		}
 	}
-	return p.claims(), nil
+	c := p.claims()
+	c.Display, err = v.display(p.all[v.c.Display])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDisplay, err)
+	}
+	return c, nil
+}
+
+// display reads the claim of that name, which may be nil.
+func (v *Verifier) display(claim json.RawMessage) (text string, err error) {
+	if v.c.Display == "" || claim == nil {
+		return "", nil
+	}
+	if err := json.Unmarshal(claim, &text); err != nil {
+		return "", errors.New("it is not a text")
+	}
+	if v.c.CheckDisplay != nil {
+		err = v.c.CheckDisplay(text)
+	}
+	return text, err
 }
 
 // key finds what a token's signature is checked with: keys of its algorithm, and no others.
@@ -200,14 +228,10 @@ func (v *Verifier) key(t *jwt.Token) (any, error) {
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (p *payload) UnmarshalJSON(data []byte) error {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
+	if err := json.Unmarshal(data, &p.all); err != nil {
 		return err
 	}
-	p.have = make(map[string]bool, len(all))
-	for name, value := range all {
-		p.have[name] = string(value) != "null"
-	}
+	maps.DeleteFunc(p.all, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 	type plain payload // without this method
 	return json.Unmarshal(data, (*plain)(p))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"signalling/api/client"
 	"signalling/pkg/settings"
 	"signalling/pkg/token"
 	"signalling/services/gateway/internal/door"
@@ -25,6 +26,8 @@ type AuthConfig struct {
 	Audience   []string `env:"GATEWAY_AUTH_AUDIENCE" desc:"audiences of which a token must name one, comma-separated"`
 	Issuer     string   `env:"GATEWAY_AUTH_ISSUER" desc:"issuer that a token must name"`
 	Required   []string `env:"GATEWAY_AUTH_REQUIRED" desc:"claims that a token must have, comma-separated, such as exp and sub"`
+
+	Display string `env:"GATEWAY_AUTH_DISPLAY" desc:"name of the claim with a client's display identity, which members of its rooms are told; empty: nobody is told any"`
 
 	Leeway  time.Duration `env:"GATEWAY_AUTH_LEEWAY" envDefault:"10s" desc:"how far the clocks of the gateway and of the makers of tokens may differ"`
 	Warning time.Duration `env:"GATEWAY_AUTH_WARNING" envDefault:"1m" desc:"how long before a token's end its client is told"`
@@ -51,6 +54,9 @@ func (c *AuthConfig) Validate() error {
 	if c.Secret != "" && c.SecretFile != "" {
 		errs = append(errs, errors.New("GATEWAY_AUTH_SECRET and GATEWAY_AUTH_SECRET_FILE: one of them"))
 	}
+	if c.Display != "" && !keys {
+		errs = append(errs, errors.New("GATEWAY_AUTH_DISPLAY needs tokens to take it from: set a key for them"))
+	}
 	if c.Leeway < 0 || c.Warning < 0 {
 		errs = append(errs, errors.New("GATEWAY_AUTH_LEEWAY and GATEWAY_AUTH_WARNING must not be negative"))
 	}
@@ -61,7 +67,7 @@ func (c *AuthConfig) Validate() error {
 func (c *AuthConfig) auth(ctx context.Context, log *slog.Logger) (*door.Auth, error) {
 	tokens := token.Config{
 		Secret: []byte(c.Secret + c.SecretFile), JWKS: c.JWKS, Audience: c.Audience, Issuer: c.Issuer, Required: c.Required,
-		Leeway: c.Leeway, Logger: log,
+		Display: c.Display, CheckDisplay: client.CheckDisplay, Leeway: c.Leeway, Logger: log,
 	}
 	if c.KeyFile != "" {
 		var err error

@@ -433,6 +433,39 @@ async function fake(serve) {
 }
 const welcome = (fields = {}) => JSON.stringify({ event: "welcome", clientId: "me", protocol: PROTOCOL, ...fields });
 
+test("display identities are those of the members that are there", async () => {
+  let socket;
+  const server = await fake((ws) => {
+    socket = ws;
+    ws.send(welcome({ display: "Me" }));
+    ws.on("message", (text) => {
+      const { id, room } = JSON.parse(text);
+      ws.send(JSON.stringify({ event: "room-joined", id, room, ownerId: "a", clients: ["a", "b"], displays: { a: "Ann" } }));
+    });
+  });
+  const c = new SignallingClient(server.url, { WebSocket, reconnect: false });
+  clients.push(c);
+  const room = await c.joinRoom("x");
+  assert.equal(c.display, "Me");
+  assert.deepEqual([...room.displays], [["a", "Ann"]]);
+  const seen = [];
+  c.on("client-joined", (event) => seen.push(event));
+  for (const frame of [
+    { event: "client-joined", room: "x", clientId: "c", display: "Cy" },
+    { event: "client-joined", room: "x", clientId: "d" },
+    { event: "client-left", room: "x", clientId: "a" },
+  ]) {
+    socket.send(JSON.stringify(frame));
+  }
+  await c.once("client-left");
+  assert.deepEqual([...room.displays], [["c", "Cy"]]);
+  assert.deepEqual(seen, [
+    { room: "x", clientId: "c", display: "Cy" },
+    { room: "x", clientId: "d" },
+  ]);
+  server.stop();
+});
+
 test("a server that answers nothing: timeout, and a new connection", async () => {
   let connections = 0;
   const server = await fake((ws) => {

@@ -32,12 +32,12 @@ func TestRecovery(t *testing.T) {
 			before := []any{native.ID}
 			for _, transports := range []string{byDefault, websocket, polling} {
 				c := d.open(t, kind{4, transports}, r.url())
-				c.expect("welcome", c.ID(), 1, 256<<10, nil, nil, 60_000, labtest.AnyText)
+				c.expect("welcome", c.ID(), 1, 256<<10, nil, nil, 60_000, nil, labtest.AnyText)
 				c.emit("room-join", room)
-				c.expect("room-joined", room, native.ID, before, labtest.AnyText)
+				c.expect("room-joined", room, native.ID, before, nil, nil, nil, labtest.AnyText)
 				native.Expect(J{"event": "client-joined", "room": room, "clientId": c.ID()})
 				for _, other := range all {
-					other.expect("client-joined", room, c.ID(), labtest.AnyText)
+					other.expect("client-joined", room, c.ID(), nil, labtest.AnyText)
 				}
 				all, before = append(all, c), append(before, c.ID())
 			}

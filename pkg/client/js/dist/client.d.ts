@@ -51,6 +51,7 @@ export declare interface ClientEvents {
     "client-joined": {
         room: string;
         clientId: string;
+        display?: string;
     };
     "client-left": {
         room: string;
@@ -288,6 +289,8 @@ export declare interface Room {
     readonly options: RoomState;
     /** The other members, in the order in which they joined. */
     readonly clients: readonly string[];
+    /** The display identities of those of them that have one, by id. The server takes them from tokens, if it is set to. */
+    readonly displays: ReadonlyMap<string, string>;
     /** Those of them who were there before this client. By custom, who comes later makes the offers. */
     readonly earlier: readonly string[];
 }
@@ -330,6 +333,8 @@ export declare class SignallingClient extends Emitter<ClientEvents> {
     constructor(address?: Address, options?: ClientOptions);
     /** The id by which other members know this client. Each connection has a new one; empty before the first. */
     get id(): string;
+    /** This client's own display identity, by which other members are told of it; undefined if it has none. */
+    get display(): string | undefined;
     get state(): ClientState;
     /** The rooms that the client is in now, by name. */
     get rooms(): ReadonlyMap<string, Room>;

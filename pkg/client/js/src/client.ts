@@ -39,6 +39,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
   #link: Link | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #id = "";
+  #display: string | undefined;
   #maxMessage = Infinity;
   #iceServers: RTCIceServer[] | undefined;
   #attempt = 0;
@@ -58,6 +59,11 @@ export class SignallingClient extends Emitter<ClientEvents> {
   /** The id by which other members know this client. Each connection has a new one; empty before the first. */
   get id(): string {
     return this.#id;
+  }
+
+  /** This client's own display identity, by which other members are told of it; undefined if it has none. */
+  get display(): string | undefined {
+    return this.#display;
   }
 
   get state(): ClientState {
@@ -233,6 +239,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
     this.#state = "open";
     this.#openedAt = Date.now();
     this.#id = frame.clientId ?? "";
+    this.#display = frame.display;
     this.#maxMessage = frame.maxMessageBytes ?? Infinity;
     this.#iceServers = frame.iceServers;
     // What waited for an answer is asked again, in its order, before anything else.
@@ -408,10 +415,9 @@ export class SignallingClient extends Emitter<ClientEvents> {
       case "client-kicked": // it was told as any leave, before
         return this.#commands.take(frame.id)?.resolve();
       case "client-joined":
-        if (this.#rooms.present.get(room)?.members.add(clientId)) this.emit("client-joined", { room, clientId });
-        return;
+        return this.#joined(room, clientId, frame.display);
       case "client-left":
-        if (this.#rooms.present.get(room)?.members.delete(clientId)) this.emit("client-left", { room, clientId });
+        if (this.#rooms.present.get(room)?.remove(clientId)) this.emit("client-left", { room, clientId });
         return;
       case "signal-receive":
         return this.#signalled({ room, senderId: frame.senderId ?? "", data: frame.data });
@@ -432,6 +438,13 @@ export class SignallingClient extends Emitter<ClientEvents> {
           frame.id,
         );
     }
+  }
+
+  #joined(room: string, clientId: string, display: string | undefined): void {
+    const present = this.#rooms.present.get(room);
+    if (!present) return;
+    present.add(clientId, display);
+    this.emit("client-joined", { room, clientId, ...(display && { display }) });
   }
 
   #enter(frame: Frame, pending: Pending | undefined): void {

@@ -92,6 +92,8 @@ export interface Room {
   readonly options: RoomState;
   /** The other members, in the order in which they joined. */
   readonly clients: readonly string[];
+  /** The display identities of those of them that have one, by id. The server takes them from tokens, if it is set to. */
+  readonly displays: ReadonlyMap<string, string>;
   /** Those of them who were there before this client. By custom, who comes later makes the offers. */
   readonly earlier: readonly string[];
 }
@@ -109,7 +111,7 @@ export interface ClientEvents {
   "room-left": { room: string; kicked: boolean };
   /** The client was in this room before the connection was lost, and could not get back into it. */
   "room-gone": { room: string; error: SignallingError };
-  "client-joined": { room: string; clientId: string };
+  "client-joined": { room: string; clientId: string; display?: string };
   "client-left": { room: string; clientId: string };
   /** The room has another owner. It may be this client. */
   "owner-changed": { room: string; ownerId: string };

@@ -32,6 +32,8 @@ export interface Frame {
   ownerId?: string;
   clients?: string[];
   options?: RoomState;
+  display?: string;
+  displays?: Record<string, string>;
   kicked?: boolean;
   senderId?: string;
   targetId?: string;

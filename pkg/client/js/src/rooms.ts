@@ -17,6 +17,7 @@ function stateOf({ onOwnerLost = "close", capacity, locked = false, password, me
 
 class Entry implements Room {
   readonly members: Set<string>;
+  readonly displays: Map<string, string>;
   ownerId: string;
   options: RoomState;
   /** The password may be another one by now: somebody else has changed the room. */
@@ -25,14 +26,25 @@ class Entry implements Room {
 
   constructor(
     readonly name: string,
-    { ownerId = "", clients = [], options = PLAIN }: Partial<Frame>,
+    { ownerId = "", clients = [], displays = {}, options = PLAIN }: Partial<Frame>,
     /** What this client has given to create the room, to change it, or to be let in. It takes that to get back into it. */
     public given: RoomOptions,
   ) {
     this.ownerId = ownerId;
     this.options = options;
     this.members = new Set(clients);
+    this.displays = new Map(Object.entries(displays));
     this.#first = new Set(this.members);
+  }
+
+  add(id: string, display?: string): void {
+    this.members.add(id);
+    if (display) this.displays.set(id, display);
+  }
+
+  remove(id: string): boolean {
+    this.displays.delete(id);
+    return this.members.delete(id);
   }
 
   get clients(): readonly string[] {

@@ -4,7 +4,8 @@ import { PeerMesh, SignallingClient, SignallingError, type ChannelData, type Roo
 export async function usage(stream: MediaStream, abort: AbortSignal): Promise<void> {
   const client = new SignallingClient("wss://example.org/ws", { reconnect: { max: 5000 }, iceServers: [] });
   const room: Room = await client.createRoom("lobby", { signal: abort });
-  const names: readonly string[] = room.clients;
+  const names: readonly string[] = room.clients.map((id) => room.displays.get(id) ?? id);
+  client.on("client-joined", ({ display, clientId }) => console.log(client.display, display?.length, clientId));
   const off = client.on("room-left", ({ room: name, kicked }) => console.log(name.length, kicked === true));
   client.on("error", (error: SignallingError) => console.log(error.code === "forbidden"));
   const options: RoomOptions = { onOwnerLost: "grace", ownerKey: "k", capacity: 4, password: "p", metadata: { topic: "tea" } };

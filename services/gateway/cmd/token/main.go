@@ -2,6 +2,7 @@
 //
 //	token secret > secret                                    a new secret, for GATEWAY_AUTH_SECRET_FILE
 //	token make -secret secret -sub alice -join-prefix team/  a token that may join rooms whose names begin with team/
+//	token make -secret secret -sub alice -claim name=Alice   a token with one more claim
 //	token check -secret secret TOKEN                         what a token says, or why it is not valid
 //
 // A token without grants (-create, -join, -signal and their like) may do everything.
@@ -19,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"signalling/api/client"
 	"signalling/pkg/token"
 )
 
@@ -59,6 +61,23 @@ func (l *list) Set(value string) error {
 	return nil
 }
 
+// claims is a flag of claims with texts, NAME=VALUE.
+type claims map[string]any
+
+func (c *claims) String() string { return "" }
+
+func (c *claims) Set(text string) error {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return errors.New("it is not NAME=VALUE")
+	}
+	if *c == nil {
+		*c = claims{}
+	}
+	(*c)[name] = value
+	return nil
+}
+
 func create(args []string, out io.Writer) error {
 	var (
 		f                     = flag.NewFlagSet("token make", flag.ContinueOnError)
@@ -71,6 +90,7 @@ func create(args []string, out io.Writer) error {
 	f.StringVar(&order.Subject, "sub", "", "`user` whose token it is")
 	f.StringVar(&order.Issuer, "iss", "", "issuer")
 	f.Var((*list)(&order.Audience), "aud", "audience; may be repeated")
+	f.Var((*claims)(&order.Claims), "claim", "another claim and its text, `NAME=VALUE`, such as name=Alice; may be repeated")
 	f.DurationVar(&order.Lifetime, "for", time.Hour, "how long it is good; 0 for ever")
 	f.Var((*list)(&createRooms.Names), "create", "`room` that may be created; may be repeated, as those below")
 	f.Var((*list)(&createRooms.Prefixes), "create-prefix", "`beginning` of rooms that may be created")
@@ -120,13 +140,14 @@ func readSecret(file string) ([]byte, error) {
 
 func check(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	f := flag.NewFlagSet("token check", flag.ContinueOnError)
-	c := token.Config{Logger: slog.New(slog.DiscardHandler)}
+	c := token.Config{Logger: slog.New(slog.DiscardHandler), CheckDisplay: client.CheckDisplay}
 	secret := f.String("secret", "", "`file` with a secret")
 	key := f.String("key", "", "PEM `file` with public keys")
 	f.StringVar(&c.JWKS, "jwks", "", "`URL` of a key set")
 	f.StringVar(&c.Issuer, "iss", "", "issuer that it must name")
 	f.Var((*list)(&c.Audience), "aud", "audience that it must name; may be repeated")
 	f.Var((*list)(&c.Required), "require", "`claim` that it must have; may be repeated")
+	f.StringVar(&c.Display, "display", "", "`claim` with the display identity, as GATEWAY_AUTH_DISPLAY")
 	err := f.Parse(args)
 	if err == nil && *secret != "" {
 		c.Secret, err = readSecret(*secret)

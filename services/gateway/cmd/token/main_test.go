@@ -38,6 +38,20 @@ func TestMakeAndCheck(t *testing.T) {
 			t.Errorf("%s, %v, want %s", got, err, want)
 		}
 	}
+	shown, err := call(t, "", "make", "-secret", file, "-for", "0", "-claim", "name=Alice = A", "-claim", "plan=x", "-claim", "bad=a\tb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for claim, want := range map[string]string{"name": "Alice = A", "none": "", "bad": ""} {
+		got, err := call(t, shown, "check", "-secret", file, "-require", "plan", "-display", claim)
+		if claim == "bad" {
+			if !errors.Is(err, token.ErrDisplay) {
+				t.Errorf("%s, %v", got, err)
+			}
+		} else if err != nil || strings.Contains(got, `"Display":"`+want+`"`) != (want != "") {
+			t.Errorf("%s: %s, %v", claim, got, err)
+		}
+	}
 	if _, err := call(t, text, "check", "-secret", file, "-aud", "x"); !errors.Is(err, token.ErrInvalid) {
 		t.Error(err)
 	}
@@ -45,7 +59,7 @@ func TestMakeAndCheck(t *testing.T) {
 	if _, err := call(t, expired, "check", "-secret", file); !errors.Is(err, token.ErrExpired) {
 		t.Error(err)
 	}
-	for _, args := range [][]string{{}, {"x"}, {"make"}, {"make", "-secret", file, "-key", file}, {"check"}, {"make", "-secret", "/nonexistent"}} {
+	for _, args := range [][]string{{}, {"x"}, {"make"}, {"make", "-secret", file, "-key", file}, {"check"}, {"make", "-secret", "/nonexistent"}, {"make", "-secret", file, "-claim", "name"}} {
 		if out, err := call(t, "", args...); err == nil {
 			t.Errorf("%v: %s", args, out)
 		}

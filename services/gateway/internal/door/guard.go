@@ -33,6 +33,14 @@ func newGuard(cfg *Config, claims *token.Claims, p *place) *guard {
 	return g
 }
 
+// display is the display identity that the client's token gives it, "" if that is not asked for.
+func (g *guard) display() string {
+	if g.claims == nil {
+		return ""
+	}
+	return g.claims.Display
+}
+
 // bind says whose guard it is.
 func (g *guard) bind(s *hub.Session) { g.session.Store(s) }
 

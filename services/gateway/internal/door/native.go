@@ -210,10 +210,10 @@ func (c *native) connect() {
 	h, id := c.door.hub, bus.NewClientID()
 	if h.Resumes() {
 		c.link = &nativeLink{native: c, over: make(chan struct{})}
-		c.session.Store(h.ConnectLink(id, c.link))
+		c.session.Store(h.ConnectLink(id, c.guard.display(), c.link))
 		return
 	}
-	c.session.Store(h.Connect(id, c))
+	c.session.Store(h.Connect(id, c.guard.display(), c))
 }
 
 // ended tells the session that the connection has ended.
@@ -229,6 +229,7 @@ func (c *native) welcome() {
 	w := &client.Welcome{
 		ClientID: c.session.Load().ID(), Protocol: client.Protocol,
 		MaxMessageBytes: uint64(c.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
+		Display:         c.session.Load().Display(),
 	}
 	if c.door.cfg.ICE != nil {
 		w.ICEServers = c.guard.iceServers().ICEServers

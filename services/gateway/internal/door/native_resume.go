@@ -167,7 +167,7 @@ func (l *nativeLink) take(cmd *client.Command) (*hub.Session, error) {
 		return nil, err
 	}
 	l.resumeRef = append([]byte(nil), cmd.ID...)
-	return h.Resume(context.Background(), l, t, cmd.Received, func(s *hub.Session) {
+	return h.Resume(context.Background(), l, l.guard.display(), t, cmd.Received, func(s *hub.Session) {
 		l.session.Store(s)
 		l.guard.session.Store(s)
 	})

@@ -195,7 +195,7 @@ func (c *sioConn) connect(auth json.RawMessage) {
 		c.link.connect(auth)
 		return
 	}
-	c.session.Store(c.door.hub.Connect(c.s.ID(), c))
+	c.session.Store(c.door.hub.Connect(c.s.ID(), c.guard.display(), c))
 }
 
 // ended tells the session that the connection has ended.

@@ -27,7 +27,8 @@ const (
 // errRecovery is what a client brought that did not come from here.
 var errRecovery = fmt.Errorf("%w: the pid and the offset do not fit", hub.ErrToken)
 
-// sioEncoder makes frames of the Socket.IO door: the event's array, without an offset.
+// sioEncoder makes frames of the Socket.IO door: the event's array, without an offset. So that the offset, which comes last, has
+// the same place in each event of a name, optional arguments that are not there are null.
 type sioEncoder struct{}
 
 // Door implements hub.Encoder.
@@ -36,14 +37,14 @@ func (sioEncoder) Door() string { return socketIODoor }
 // Broadcast implements hub.Encoder.
 func (sioEncoder) Broadcast(b *hub.Broadcast) hub.Frame {
 	if b.Array == nil {
-		b.Array = client.AppendArray(nil, b.Event)
+		b.Array = client.AppendFullArray(nil, b.Event)
 	}
 	return hub.Frame{Text: b.Array}
 }
 
 // Answer implements hub.Encoder.
 func (sioEncoder) Answer(_ []byte, e client.Event) hub.Frame {
-	return hub.Frame{Text: client.AppendArray(nil, e)}
+	return hub.Frame{Text: client.AppendFullArray(nil, e)}
 }
 
 // Signal implements hub.Encoder.
@@ -71,7 +72,7 @@ func (l *sioLink) connect(auth json.RawMessage) {
 	if pid, t, received, err := l.recovery(auth); pid != "" {
 		var s *hub.Session
 		if err == nil {
-			s, err = h.Resume(context.Background(), l, t, received, func(s *hub.Session) {
+			s, err = h.Resume(context.Background(), l, l.guard.display(), t, received, func(s *hub.Session) {
 				l.s.SetID(s.ID())
 				l.session.Store(s)
 			})
@@ -83,12 +84,12 @@ func (l *sioLink) connect(auth json.RawMessage) {
 		}
 		l.door.cfg.Logger.Info("session not resumed", "door", socketIODoor, "reason", h.ResumeError(err).Message)
 	}
-	s := h.ConnectLink(l.s.ID(), l)
+	s := h.ConnectLink(l.s.ID(), l.guard.display(), l)
 	l.session.Store(s)
 	l.s.SetPID(h.Tokens().Seal(pidPurpose, hub.Token{Client: s.ID()}))
 	l.sign(*s.Token())
-	l.send(0, client.AppendArray(nil, &client.Welcome{
-		ClientID: s.ID(), Protocol: client.Protocol, ResumeWindow: s.Window(),
+	l.send(0, client.AppendFullArray(nil, &client.Welcome{
+		ClientID: s.ID(), Protocol: client.Protocol, ResumeWindow: s.Window(), Display: s.Display(),
 		MaxMessageBytes: uint64(l.door.cfg.MaxMessageBytes), // #nosec G115 -- a limit
 	}), nil)
 }
@@ -152,7 +153,7 @@ func (l *sioLink) Acknowledge(ref []byte, e client.Event) {
 // Resumed implements hub.Link. The event brings an offset that is good from now on.
 func (l *sioLink) Resumed(s *hub.Session, e *client.Resumed) {
 	l.sign(s.TokenNow())
-	l.send(e.Seq, client.AppendArray(nil, e), nil)
+	l.send(e.Seq, client.AppendFullArray(nil, e), nil)
 }
 
 // Ask implements hub.Link: by a ping out of turn.

@@ -37,7 +37,7 @@ func (a *Auth) check(text string) (*token.Claims, *client.Error) {
 		return claims, nil
 	}
 	a.Logger.Debug("token refused", "error", err) // it says why, and never the token
-	for _, public := range []error{token.ErrMissing, token.ErrExpired} {
+	for _, public := range []error{token.ErrMissing, token.ErrExpired, token.ErrDisplay} {
 		if errors.Is(err, public) {
 			return nil, &client.Error{Code: client.Unauthorized, Message: public.Error()}
 		}

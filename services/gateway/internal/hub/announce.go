@@ -72,10 +72,13 @@ func (p *partition) announce(now time.Time, why cause, out *outbox) {
 func maxSize(a *bus.AnnouncedRoom) int {
 	n := roomBytes + nameFactor*len(a.Room) + len(a.Owner) + a.Policy.MaxSize()
 	for i := range a.Members {
-		n += memberBytes + len(a.Members[i].Client)
+		n += memberBytes + len(a.Members[i].Client) + bus.DisplaySize(a.Members[i].Display)
 	}
 	for _, id := range a.Unsettled {
 		n += memberBytes + len(id)
+	}
+	for _, display := range a.Displays {
+		n += memberBytes + bus.DisplaySize(display)
 	}
 	return n
 }
@@ -105,10 +108,16 @@ func (r *replica) announced() bus.AnnouncedRoom {
 		if m.session != nil {
 			inc, proven = m.session.incs()
 		}
-		a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq, Inc: inc, Proven: proven})
+		a.Members = append(a.Members, bus.Member{Client: m.Client, Since: m.Since, Seq: m.Seq, Inc: inc, Proven: proven, Display: m.Display})
 	}
+	shown := false
 	for s := range r.queues {
 		a.Unsettled = append(a.Unsettled, s.id)
+		a.Displays = append(a.Displays, s.display)
+		shown = shown || s.display != ""
+	}
+	if !shown {
+		a.Displays = nil
 	}
 	for id := range r.parting {
 		if r.indexOf(id) < 0 {

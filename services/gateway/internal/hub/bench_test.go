@@ -89,7 +89,7 @@ func (b *bench) room(tb testing.TB, locals int, others ...string) []*Session {
 	}
 	sessions := make([]*Session, locals)
 	for n := range sessions {
-		sessions[n] = b.h.Connect(fmt.Sprintf("client-%014d", n), new(sink))
+		sessions[n] = b.h.Connect(fmt.Sprintf("client-%014d", n), "", new(sink))
 		roster.Members = append(roster.Members, bus.Member{Client: sessions[n].id, Gateway: b.h.id, Since: 1})
 	}
 	out := b.h.outbox()

@@ -45,7 +45,9 @@ func (r *replica) apply(e *bus.Event, out *outbox) {
 	switch e.Kind {
 	case bus.Joined:
 		if r.indexOf(e.Client) < 0 {
-			r.joined(bus.Member{Client: e.Client, Gateway: r.p.h.intern(e.Gateway), Since: e.Version, Seq: e.Seq}, out)
+			r.joined(bus.Member{
+				Client: e.Client, Gateway: r.p.h.intern(e.Gateway), Since: e.Version, Seq: e.Seq, Display: e.Display,
+			}, out)
 		}
 	case bus.Left:
 		if i := r.indexOf(e.Client); i >= 0 {
@@ -53,7 +55,8 @@ func (r *replica) apply(e *bus.Event, out *outbox) {
 		}
 	case bus.Moved:
 		if m := r.find(e.Client); m != nil {
-			to := bus.Member{Client: m.Client, Gateway: r.p.h.intern(e.Gateway), Since: m.Since, Seq: e.Seq, Inc: e.Inc}
+			to := m.Member
+			to.Gateway, to.Seq, to.Inc = r.p.h.intern(e.Gateway), e.Seq, e.Inc
 			r.relocate(m, to, e.Dead, out)
 		}
 	case bus.Closed:

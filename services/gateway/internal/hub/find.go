@@ -11,8 +11,8 @@ import (
 // findDelay is how long those that ask for clients are collected, because when a gateway dies all of its clients come.
 const findDelay = 20 * time.Millisecond
 
-// maxFind bounds the clients of one question.
-const maxFind = 2048
+// maxFind bounds the clients of one question, so that the answer fits a message also where all of them are in one partition.
+const maxFind = 1024
 
 // finding is a question to all partitions: in which rooms are these clients?
 type finding struct {

@@ -101,7 +101,7 @@ func (h *Hub) handOver(ctx context.Context, t *bus.Take, key takeKey, out *outbo
 	default:
 		return &bus.Taken{Refused: bus.TakeUnknown}
 	}
-	if err := s.keep.seize(ctx, t.Door, t.Inc, t.Received); err != nil {
+	if err := s.keep.seize(ctx, t.Door, t.Display, t.Inc, t.Received); err != nil {
 		return &bus.Taken{Refused: takeRefusal(err)}
 	}
 	s.quiet()
@@ -164,7 +164,7 @@ func (s *Session) holds() bool {
 
 // give ends the session here and returns it as another gateway needs it.
 func (s *Session) give(t *bus.Take, out *outbox) *bus.Taken {
-	m := &bus.Taken{Seq: t.Seq, Rooms: s.part(out)}
+	m := &bus.Taken{Seq: t.Seq, Display: s.display, Rooms: s.part(out)}
 	k := s.keep
 	k.mu.Lock()
 	m.Inc, m.Commands, m.Sent = k.inc, k.received, k.sent

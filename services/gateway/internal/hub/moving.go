@@ -126,8 +126,8 @@ func (r *replica) update(s *Session, told *bus.TakenRoom, out *outbox) {
 		}
 	}
 	for i := range r.members {
-		if id := r.members[i].Client; !before[id] && id != s.id {
-			out.event(s, &client.ClientJoined{Room: r.name, ClientID: id})
+		if m := &r.members[i].Member; !before[m.Client] && m.Client != s.id {
+			out.event(s, arrival(r.name, m))
 		}
 	}
 	if told.Owner != r.owner {

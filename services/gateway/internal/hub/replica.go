@@ -269,8 +269,13 @@ func (r *replica) joined(m bus.Member, out *outbox) {
 	if m.Gateway == r.p.h.id && r.p.requests[m.Seq] == nil {
 		r.p.doubt()
 	}
-	r.tell(deliveredJoined, &client.ClientJoined{Room: r.name, ClientID: m.Client}, out)
+	r.tell(deliveredJoined, arrival(r.name, &m), out)
 	r.add(m)
+}
+
+// arrival is the event of a new member.
+func arrival(room string, m *bus.Member) *client.ClientJoined {
+	return &client.ClientJoined{Room: room, ClientID: m.Client, Display: m.Display}
 }
 
 // left removes the member at i and tells the others. A session that did not ask to leave is told that it was removed.

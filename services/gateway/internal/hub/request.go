@@ -86,6 +86,7 @@ func (p *partition) post(q *request, out *outbox) {
 		c.Inc, c.Proven, c.From, c.Dead = q.move.inc, q.move.proven, q.move.from, q.move.dead
 	} else if q.session != nil && (q.op == bus.Create || q.op == bus.Join) {
 		c.Inc, c.Proven = q.session.incs()
+		c.Display = q.session.display
 	}
 	out.commands = append(out.commands, command{c, q.span})
 }
@@ -287,7 +288,7 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 		return
 	}
 	r.attach(m, q.session)
-	e := r.welcome(q, m)
+	e := r.welcome(q)
 	if q.op == bus.Create {
 		e = r.tellCreator(q, e, out)
 	}
@@ -299,10 +300,10 @@ func (p *partition) onDone(q *request, a *bus.Answer, out *outbox) {
 // names nobody. It returns the last that is to be told.
 func (r *replica) tellCreator(q *request, last client.Event, out *outbox) client.Event {
 	for i := range r.members {
-		if id := r.members[i].Client; id != q.client {
+		if m := &r.members[i].Member; m.Client != q.client {
 			r.p.tally(q, last)
 			out.answer(q.session, q.ref, last)
-			q.ref, last = nil, &client.ClientJoined{Room: r.name, ClientID: id}
+			q.ref, last = nil, arrival(r.name, m)
 		}
 	}
 	return last
@@ -328,17 +329,17 @@ func (p *partition) onLate(data []byte) {
 }
 
 // welcome is the answer for a new member: the room as it is seen here and now. What it does not hold comes as events.
-func (r *replica) welcome(q *request, self *member) client.Event {
+func (r *replica) welcome(q *request) client.Event {
 	if q.op == bus.Create {
 		return &client.RoomCreated{Room: r.name}
 	}
-	clients := make([]string, 0, len(r.members)-1)
-	for i := range r.members {
-		if &r.members[i] != self {
-			clients = append(clients, r.members[i].Client)
-		}
+	e := &client.RoomJoined{
+		Room: r.name, OwnerID: r.owner, Clients: make([]string, 0, len(r.members)-1), Options: stateOf(r.policy),
 	}
-	return &client.RoomJoined{Room: r.name, OwnerID: r.owner, Clients: clients, Options: stateOf(r.policy)}
+	for i := range r.members {
+		list(e, &r.members[i].Member, q.client)
+	}
+	return e
 }
 
 // onDoneAndGone answers a create or join that was done but whose effect has ended since, as far as we know. Should the
@@ -348,10 +349,8 @@ func (p *partition) onDoneAndGone(q *request, a *bus.Answer, out *outbox) {
 	var e client.Event = &client.RoomCreated{Room: room}
 	if q.op == bus.Join {
 		joined := &client.RoomJoined{Room: room, OwnerID: a.Owner, Clients: []string{}, Options: stateOf(a.Policy)}
-		for _, m := range a.Members {
-			if m.Client != q.client {
-				joined.Clients = append(joined.Clients, m.Client)
-			}
+		for i := range a.Members {
+			list(joined, &a.Members[i], q.client)
 		}
 		e = joined
 	}

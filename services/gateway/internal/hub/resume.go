@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"signalling/api/bus"
 	"signalling/api/client"
 )
 
@@ -47,16 +48,16 @@ func (h *Hub) Resumes() bool { return h.cfg.Resume.Window > 0 }
 func (h *Hub) Tokens() *Resume { return &h.cfg.Resume }
 
 // ConnectLink is Connect for a connection whose session may be resumed. Resumes must be true.
-func (h *Hub) ConnectLink(id string, l Link) *Session {
-	s := h.kept(id, l.Encoder())
+func (h *Hub) ConnectLink(id, display string, l Link) *Session {
+	s := h.kept(id, display, l.Encoder())
 	s.keep.link, s.keep.last = l, l
 	h.enter(s)
 	return s
 }
 
 // kept makes a session that outlives its connections.
-func (h *Hub) kept(id string, enc Encoder) *Session {
-	s := &Session{id: id, h: h}
+func (h *Hub) kept(id, display string, enc Encoder) *Session {
+	s := &Session{id: id, display: display, h: h}
 	s.keep = &keeper{s: s, enc: enc}
 	s.conn = s.keep
 	return s
@@ -107,10 +108,12 @@ func (s *Session) Gone(l Link) {
 }
 
 // Resume finds the session of a token and gives it the connection: here, at the gateway that holds it, or, if that is gone,
-// from what the rooms know. received is the number of the last frame that the client has. The call takes as long as it
-// takes to know, at most resumeTime. use is called once it has the session, before anything is sent to the connection.
-// Errors are for the client, and leave it as it was.
-func (h *Hub) Resume(ctx context.Context, l Link, t Token, received uint64, use func(*Session)) (*Session, error) {
+// from what the rooms know. display is that of the connection: somebody else's session is not resumed. received is the number
+// of the last frame that the client has. The call takes as long as it takes to know, at most resumeTime. use is called once it
+// has the session, before anything is sent to the connection. Errors are for the client, and leave it as it was.
+func (h *Hub) Resume(
+	ctx context.Context, l Link, display string, t Token, received uint64, use func(*Session),
+) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.resumeTime())
 	defer cancel()
 	release, err := h.claim(ctx, t.Client)
@@ -125,7 +128,7 @@ func (h *Hub) Resume(ctx context.Context, l Link, t Token, received uint64, use 
 		return nil, errBusy
 	}
 	if s != nil {
-		err := s.keep.attach(ctx, l, t.Inc, received, use)
+		err := s.keep.attach(ctx, l, display, t.Inc, received, use)
 		if err == nil {
 			h.m.resumed[resumedHere].Inc()
 			return s, nil
@@ -135,7 +138,7 @@ func (h *Hub) Resume(ctx context.Context, l Link, t Token, received uint64, use 
 		}
 		s.supersede("") // it has gone on at another gateway, which was not heard of here
 	}
-	return h.takeOver(ctx, l, t, received, use)
+	return h.takeOver(ctx, l, display, t, received, use)
 }
 
 // resumeTime bounds how long it takes to find a session: as long as a gateway may take to hand it over, or to be taken to be
@@ -174,13 +177,13 @@ func (h *Hub) claim(ctx context.Context, id string) (release func(), err error) 
 
 // seize takes the session's connection away, if it has one, for who brings a token that is good. It returns when nothing
 // reaches the session any more.
-func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) error {
+func (k *keeper) seize(ctx context.Context, door, display string, inc, received uint64) error {
 	k.mu.Lock()
 	if err := k.admits(inc); err != nil {
 		k.mu.Unlock()
 		return err
 	}
-	if door != k.enc.Door() || (inc >= k.anew && received > k.sent) {
+	if door != k.enc.Door() || display != k.s.display || (inc >= k.anew && received > k.sent) {
 		k.mu.Unlock()
 		return errWrong
 	}
@@ -215,8 +218,10 @@ func (k *keeper) seize(ctx context.Context, door string, inc, received uint64) e
 }
 
 // attach gives the session a new connection, which gets what the client does not have.
-func (k *keeper) attach(ctx context.Context, l Link, inc, received uint64, use func(*Session)) error {
-	if err := k.seize(ctx, l.Encoder().Door(), inc, received); err != nil {
+func (k *keeper) attach(
+	ctx context.Context, l Link, display string, inc, received uint64, use func(*Session),
+) error {
+	if err := k.seize(ctx, l.Encoder().Door(), display, inc, received); err != nil {
 		return err
 	}
 	s := k.s
@@ -308,11 +313,24 @@ func (r *replica) picture(self string) *client.RoomJoined {
 		Room: r.name, OwnerID: r.owner, Clients: make([]string, 0, len(r.members)), Options: stateOf(r.policy), Resumed: true,
 	}
 	for i := range r.members {
-		if id := r.members[i].Client; id != self {
-			e.Clients = append(e.Clients, id)
-		}
+		list(e, &r.members[i].Member, self)
 	}
 	return e
+}
+
+// list adds a member to what one of them is told of the room, which does not name itself.
+func list(e *client.RoomJoined, m *bus.Member, self string) {
+	if m.Client == self {
+		return
+	}
+	e.Clients = append(e.Clients, m.Client)
+	if m.Display == "" {
+		return
+	}
+	if e.Displays == nil {
+		e.Displays = make(map[string]string)
+	}
+	e.Displays[m.Client] = m.Display
 }
 
 // ResumeError is what a client is told of an error of Resume or of Resume.Open. It is counted.

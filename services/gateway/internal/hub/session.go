@@ -12,9 +12,10 @@ import (
 
 // Session is one client, whichever door it came through.
 type Session struct {
-	id   string
-	h    *Hub
-	conn Conn
+	id      string
+	display string // its display identity, "" if it has none
+	h       *Hub
+	conn    Conn
 
 	ending sync.Once
 	out    *outbox // of the commands since the last Flush; the door's goroutine's
@@ -31,9 +32,10 @@ type Session struct {
 	paced   chan struct{} // closed when the reader may go on; nil if it does not wait
 }
 
-// Connect makes a session for a client that a door has let in. id must never have been used before.
-func (h *Hub) Connect(id string, conn Conn) *Session {
-	s := &Session{id: id, h: h, conn: conn}
+// Connect makes a session for a client that a door has let in. id must never have been used before. display is its display
+// identity, which other members are told; "" for none.
+func (h *Hub) Connect(id, display string, conn Conn) *Session {
+	s := &Session{id: id, display: display, h: h, conn: conn}
 	h.enter(s)
 	return s
 }
@@ -55,6 +57,9 @@ func (h *Hub) enter(s *Session) bool {
 
 // ID is the client's id.
 func (s *Session) ID() string { return s.id }
+
+// Display is the client's display identity, "" if it has none.
+func (s *Session) Display() string { return s.display }
 
 // Close closes the client's connection. The door then calls End.
 func (s *Session) Close(code client.CloseCode) { s.close(code) }

@@ -9,7 +9,7 @@ import (
 // A reader that handles commands while its connection is being closed must not be paced: it has to find that out.
 func TestNobodyIsPacedAfterTheClose(t *testing.T) {
 	w := newBench(t)
-	s := w.h.Connect("alice", new(sink))
+	s := w.h.Connect("alice", "", new(sink))
 	w.h.CloseAll(client.CloseGoingAway)
 	for n := range w.h.cfg.MaxPending + 1 {
 		c := client.Command{Op: client.RoomJoin, Room: []byte{'r', byte('0' + n)}}

@@ -94,12 +94,17 @@ type pursuit struct {
 	t        Token
 	received uint64
 	door     string
+	display  string
 	without  map[string]bool // gateways that do not have it, and whether they are gone
 }
 
 // takeOver resumes a session that another gateway holds or held.
-func (h *Hub) takeOver(ctx context.Context, l Link, t Token, received uint64, use func(*Session)) (*Session, error) {
-	p := pursuit{h: h, t: t, received: received, door: l.Encoder().Door(), without: make(map[string]bool)}
+func (h *Hub) takeOver(
+	ctx context.Context, l Link, display string, t Token, received uint64, use func(*Session),
+) (*Session, error) {
+	p := pursuit{
+		h: h, t: t, received: received, door: l.Encoder().Door(), display: display, without: make(map[string]bool),
+	}
 	taken, err := p.run(ctx)
 	if err != nil {
 		return nil, err
@@ -136,7 +141,7 @@ func (p *pursuit) ask(ctx context.Context, at string) (taken *bus.Taken, next st
 		return nil, next, err
 	}
 	taken, err = p.h.take(ctx, &bus.Take{
-		Gateway: p.h.id, Client: p.t.Client, Inc: p.t.Inc, Received: p.received, Door: p.door,
+		Gateway: p.h.id, Client: p.t.Client, Inc: p.t.Inc, Received: p.received, Door: p.door, Display: p.display,
 	}, at)
 	switch {
 	case errors.Is(err, errNobody):
@@ -179,10 +184,13 @@ func (p *pursuit) find(ctx context.Context) (taken *bus.Taken, next string, err 
 	if err != nil {
 		return nil, "", err
 	}
-	taken = &bus.Taken{Inc: p.t.Inc, Sent: p.received, Missed: true}
+	taken = &bus.Taken{Inc: p.t.Inc, Sent: p.received, Missed: true, Display: p.display}
 	for _, x := range found {
-		if x.Proven > p.t.Inc {
+		switch {
+		case x.Proven > p.t.Inc:
 			return nil, "", errUsed
+		case x.Display != p.display:
+			return nil, "", errWrong
 		}
 		gone, asked := p.without[x.Gateway]
 		if !asked && x.Gateway != p.h.id {
@@ -202,7 +210,7 @@ func (p *pursuit) find(ctx context.Context) (taken *bus.Taken, next string, err 
 
 // receive makes the session here and moves the client in its rooms.
 func (h *Hub) receive(l Link, t Token, taken *bus.Taken, received uint64, use func(*Session)) (*Session, error) {
-	s := h.kept(t.Client, l.Encoder())
+	s := h.kept(t.Client, taken.Display, l.Encoder())
 	k := s.keep
 	k.inc, k.sent, k.received = max(t.Inc, taken.Inc), taken.Sent, taken.Commands
 	if !taken.Missed {

@@ -103,7 +103,8 @@ func maxSize(c *bus.CorrectedRoom) int {
 	const fields, numbers = 160, 90
 	n := fields + 6*len(c.Room) + len(c.Owner) + c.Policy.MaxSize()
 	for i := range c.Members {
-		n += numbers + len(c.Members[i].Client) + len(c.Members[i].Gateway)
+		m := &c.Members[i]
+		n += numbers + len(m.Client) + len(m.Gateway) + bus.DisplaySize(m.Display)
 	}
 	return n
 }

@@ -82,7 +82,7 @@ func (p *Partition) create(c *bus.Command) bus.Answer {
 	if r.policy = policy; policy != nil {
 		policy.Since = p.stamp(r)
 	}
-	p.admit(r, bus.Member{Client: c.Client, Gateway: c.Gateway, Since: version, Seq: c.Seq, Inc: c.Inc, Proven: c.Proven})
+	p.admit(r, bus.Member{Client: c.Client, Gateway: c.Gateway, Since: version, Seq: c.Seq, Inc: c.Inc, Proven: c.Proven, Display: c.Display})
 	return p.done(r, c)
 }
 
@@ -126,9 +126,12 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 	if len(r.members) >= p.limits.MembersPerRoom {
 		return p.refuse(CodeRoomFull, "the room is full"), bus.Event{}
 	}
-	m := bus.Member{Client: c.Client, Gateway: c.Gateway, Since: r.version + 1, Seq: c.Seq, Inc: c.Inc, Proven: c.Proven}
+	if c.Display != "" && r.displays()+bus.DisplaySize(c.Display) > bus.MaxDisplaysBytes {
+		return p.refuse(CodeRoomFull, "the room's display identities are as long as they may be"), bus.Event{}
+	}
+	m := bus.Member{Client: c.Client, Gateway: c.Gateway, Since: r.version + 1, Seq: c.Seq, Inc: c.Inc, Proven: c.Proven, Display: c.Display}
 	e := p.event(r, bus.Joined, &m)
-	e.Seq = c.Seq
+	e.Seq, e.Display = c.Seq, c.Display
 	p.admit(r, m)
 	if claims {
 		p.give(r, c.Client, &e)

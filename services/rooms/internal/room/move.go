@@ -55,7 +55,7 @@ func (p *Partition) find(clients []string) bus.Answer {
 		for i := range r.members {
 			m := &r.members[i]
 			if _, ok := asked[m.Client]; ok {
-				a.Found = append(a.Found, bus.Found{Client: m.Client, Room: r.name, Gateway: m.Gateway, Inc: m.Inc, Proven: m.Proven})
+				a.Found = append(a.Found, bus.Found{Client: m.Client, Room: r.name, Gateway: m.Gateway, Inc: m.Inc, Proven: m.Proven, Display: m.Display})
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // MaxMembers is the largest number of members that a room may be allowed: the roster of a room is sent in one message,
-// which this keeps under bus.MaxPartBytes.
+// which this keeps under bus.MaxPartBytes, the display identities not counted: see bus.MaxDisplaysBytes.
 const MaxMembers = 4096
 
 // Limits bound what one partition takes. The zero value means the largest values.
@@ -99,6 +99,14 @@ func (r *room) find(client string) int {
 		}
 	}
 	return -1
+}
+
+// displays is the size of all display identities in the room.
+func (r *room) displays() (n int) {
+	for i := range r.members {
+		n += bus.DisplaySize(r.members[i].Display)
+	}
+	return n
 }
 
 // open adds a room without members.

@@ -59,8 +59,12 @@ type draft struct {
 }
 
 func (d *draft) add(gateway string, ar *bus.AnnouncedRoom) {
-	for _, c := range ar.Unsettled {
-		d.waiting = append(d.waiting, bus.Member{Client: c, Gateway: gateway})
+	for i, c := range ar.Unsettled {
+		m := bus.Member{Client: c, Gateway: gateway}
+		if i < len(ar.Displays) {
+			m.Display = ar.Displays[i]
+		}
+		d.waiting = append(d.waiting, m)
 	}
 	if len(ar.Members) == 0 || ar.Born.Less(d.born) || ar.Born == (bus.Stamp{}) {
 		return
