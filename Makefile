@@ -16,7 +16,8 @@ MODULES = $(shell go list -m -f '{{.Dir}}')
 start = @mkdir -p $(BIN) && go build -o $(BIN)/ $(1) && exec $(BIN)/$(notdir $(1))
 
 # What `build` makes.
-COMMANDS := ./services/gateway/cmd/... ./services/rooms/cmd/... ./services/standalone/cmd/...
+COMMANDS := ./services/gateway/cmd/... ./services/rooms/cmd/... ./services/standalone/cmd/... \
+	./services/signalctl/cmd/...
 
 # How long each fuzz target runs, and which tests or benchmarks: make test RUN=TestX
 FUZZTIME ?= 10s

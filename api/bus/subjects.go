@@ -170,6 +170,54 @@ func PongGateway(subject string) string { return subject[strings.LastIndexByte(s
 // RoomsStatusSubject is where a rooms instance answers any request with its state, as JSON for people and tools.
 func RoomsStatusSubject(instance string) string { return statusPrefix + instance }
 
+// The subjects of operators: questions and actions of package operate. What only reads and what acts have subjects of their
+// own, so that NATS can let somebody do the one and not the other.
+
+// Verb says what an operator's request is.
+type Verb string
+
+// The verbs.
+const (
+	Ask Verb = "ask" // changes nothing
+	Do  Verb = "do"
+	// AnyVerb stands in for both, in a subscription.
+	AnyVerb Verb = "*"
+)
+
+// Everyone stands in for an id where all gateways, or all rooms instances, are asked.
+const Everyone = "all"
+
+const (
+	adminPrefix    = "sig.adm."
+	operatorPrefix = "sig.adm.ans."
+)
+
+// AdminGateway is where the gateway with the id, or Everyone, takes an operator's request.
+func AdminGateway(v Verb, id string) string { return adminPrefix + string(v) + ".gw." + id }
+
+// AdminRooms is where the rooms instance with the id, or Everyone, takes an operator's request.
+func AdminRooms(v Verb, id string) string { return adminPrefix + string(v) + ".rooms." + id }
+
+// AdminPartition is where the owner of a partition takes an operator's request.
+func AdminPartition(v Verb, partition int) string {
+	return adminPrefix + string(v) + ".part." + strconv.Itoa(partition)
+}
+
+// AdminVerb returns the verb of an operator's request.
+func AdminVerb(subject string) Verb {
+	v, _, _ := strings.Cut(strings.TrimPrefix(subject, adminPrefix), ".")
+	return Verb(v)
+}
+
+// OperatorInbox is the prefix of the subjects on which an operator's tool takes its answers; id is one that NewID has made.
+func OperatorInbox(id string) string { return operatorPrefix + id }
+
+// IsOperatorInbox says whether the subject is one on which operators take answers. Nothing else is answered: a reply subject
+// is checked by nobody else, and could be any that the service may write to.
+func IsOperatorInbox(subject string) bool {
+	return strings.HasPrefix(subject, operatorPrefix) && !strings.ContainsAny(subject, "*> \t\r\n")
+}
+
 // MessageKind says which kind of message a gateway receives on a subject.
 type MessageKind int
 

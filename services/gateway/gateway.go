@@ -55,11 +55,13 @@ type Gateway struct {
 	http    *http.Server
 	admin   *admin.Server
 	release context.CancelFunc // ends what New has started beside the connection and the addresses
+
+	operators operators
 }
 
 // New connects to the bus and binds the addresses. Errors that wrap settings.ErrInvalid need a person.
 func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics}
+	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics, operators: newOperators()}
 	if g.log == nil {
 		g.log = slog.Default()
 	}
@@ -204,10 +206,13 @@ func (g *Gateway) Addr() net.Addr { return g.clients.Addr() }
 // AdminAddr is the address of health and admin.
 func (g *Gateway) AdminAddr() net.Addr { return g.admin.Addr() }
 
-// Run serves until ctx ends, then drains: no new clients, the present ones are told to go, and after DrainTimeout the rest
+// Run serves until ctx ends, or an operator wants it to end, then drains: no new clients, the present ones are told to go, and after DrainTimeout the rest
 // are cut off. When it returns, nothing of the gateway is left.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.hub.Start()
+	if err := g.answerOperators(); err != nil {
+		g.log.Error("operators are not answered", "error", err)
+	}
 	g.admin.SetStarted()
 	served := make(chan error, 1)
 	go func() { served <- g.http.Serve(g.clients) }()
@@ -216,16 +221,19 @@ func (g *Gateway) Run(ctx context.Context) error {
 		g.drain()
 		return err
 	case <-ctx.Done():
-		g.drain()
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
+	case <-g.operators.asked:
 	}
+	g.drain()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 func (g *Gateway) drain() {
 	defer g.release()
+	defer g.operators.wait()
+	g.operators.draining.Store(true)
 	g.log.Info("draining", "clients", g.hub.Sessions())
 	g.admin.SetDraining()
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainTimeout)

@@ -148,6 +148,9 @@ func (s *Service) Run(ctx context.Context) error {
 		return fmt.Errorf("rooms: registering with NATS: %w", err)
 	}
 	defer func() { _ = svc.Stop() }() // fails only without a connection
+	if err := s.answerOperators(nc); err != nil {
+		return fmt.Errorf("rooms: subscribing: %w", err)
+	}
 	if err := s.serve(ctx, nc); err != nil {
 		return fmt.Errorf("rooms: %w", err)
 	}

@@ -96,7 +96,7 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	for _, service := range []string{"gateway", "rooms", "standalone"} {
+	for _, service := range []string{"gateway", "rooms", "standalone", "signalctl"} {
 		cmd := exec.CommandContext(ctx, "go", "mod", "download")
 		cmd.Dir = filepath.Join(root, "services", service)
 		cmd.Env = append(os.Environ(), "GOWORK=off")

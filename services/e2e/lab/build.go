@@ -18,6 +18,7 @@ const (
 	Gateway    = "gateway"
 	Standalone = "standalone"
 	Loadgen    = "loadgen"
+	Signalctl  = "signalctl"
 )
 
 // source says in which module's folder a program is built, and from which package.
@@ -27,6 +28,7 @@ var source = map[string]struct{ dir, pkg string }{
 	Gateway:    {"services/gateway", "./cmd/gateway"},
 	Standalone: {"services/standalone", "./cmd/standalone"},
 	Loadgen:    {"pkg/client/loadgen", "."},
+	Signalctl:  {"services/signalctl", "./cmd/signalctl"},
 }
 
 // builder builds each program at most once.

@@ -139,6 +139,18 @@ func (p *Process) Terminate() error {
 	return err
 }
 
+// MayEnd says that the present run may end by itself, because somebody else tells it to.
+func (p *Process) MayEnd() error {
+	r, err := p.current()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.asked = true
+	return nil
+}
+
 // Wait waits for the end of the process and returns its exit code, -1 if a signal ended it.
 func (p *Process) Wait(ctx context.Context) (code int, err error) {
 	r, err := p.current()

@@ -93,10 +93,22 @@ var (
 	questions  = []string{"$SRV.PING", "$SRV.STATS.rooms", bus.RoomsStatusSubject(instanceID)}
 )
 
+// Subjects of operators.
+var (
+	toGateways = []string{
+		bus.AdminGateway(bus.Ask, bus.Everyone), bus.AdminGateway(bus.Ask, gatewayID), bus.AdminGateway(bus.Do, gatewayID),
+	}
+	toRooms = []string{
+		bus.AdminRooms(bus.Ask, bus.Everyone), bus.AdminRooms(bus.Ask, instanceID), bus.AdminPartition(bus.Ask, 5),
+		bus.AdminPartition(bus.Do, 5),
+	}
+	toOperators = bus.OperatorInbox("operatoroper") + ".x.y"
+)
+
 // permissions is everything that is tried. What a service publishes and another one hears also shows that this one may
 // subscribe to it.
 func permissions() (all []permission) {
-	const gateway, rooms = natskeys.Gateway, natskeys.Rooms
+	const gateway, rooms, admin = natskeys.Gateway, natskeys.Rooms, natskeys.Admin
 	for _, rows := range [][]permission{
 		may(gateway, publish, rooms, writtenByGateways...),
 		may(gateway, publish, gateway, signals...),
@@ -120,6 +132,11 @@ func permissions() (all []permission) {
 		mayNot(gateway, subscribe, everything...),
 		mayNot(gateway, subscribe, questions...),
 		mayNot(gateway, subscribe, "_INBOX_rooms.>", "_INBOX_admin.>"),
+		may(gateway, publish, admin, toOperators),
+		mayNot(gateway, publish, toGateways...),
+		mayNot(gateway, publish, toRooms...),
+		mayNot(gateway, subscribe, toRooms...),
+		mayNot(gateway, subscribe, "sig.adm.>", "sig.adm.ans.>", toOperators),
 
 		may(rooms, publish, gateway, writtenByRooms...),
 		may(rooms, publish, rooms, amongRooms...),
@@ -141,16 +158,52 @@ func permissions() (all []permission) {
 		mayNot(rooms, subscribe, ownerships...),
 		mayNot(rooms, subscribe, everything...),
 		mayNot(rooms, subscribe, "sig.ev.*", "sig.gw.>", "sig.ctl.>", "_INBOX_gw.>", "_INBOX_admin.>"),
+		may(rooms, publish, admin, toOperators),
+		mayNot(rooms, publish, toGateways...),
+		mayNot(rooms, publish, toRooms...),
+		mayNot(rooms, subscribe, toGateways...),
+		mayNot(rooms, subscribe, "sig.adm.>", "sig.adm.ans.>", toOperators),
+
+		may(admin, publish, gateway, toGateways...),
+		may(admin, publish, rooms, toRooms...),
+		may(admin, publish, rooms, questions...),
+		may(admin, publish, "", "$JS.API.STREAM.INFO.KV_sig_owners"),
+		mayNot(admin, publish, writtenByGateways...),
+		mayNot(admin, publish, writtenByRooms...),
+		mayNot(admin, publish, signals...),
+		mayNot(admin, publish, amongRooms...),
+		mayNot(admin, publish, ownerships...),
+		mayNot(admin, publish, "$JS.API.STREAM.CREATE.KV_sig_owners", "$JS.API.DIRECT.GET.KV_sig_owners.$KV.sig_owners.p.1"),
+		mayNot(admin, publish, destructive...),
+		mayNot(admin, publish, toOperators, "_INBOX.x", "_INBOX_gw.x", "_INBOX_rooms.x", "_INBOX_admin.x"),
+		mayNot(admin, reply, writtenByRooms...),
+		mayNot(admin, reply, ownerships...),
+		may(admin, subscribe, "", bus.EventSubject(token), "sig.ev.*", "sig.ctl.>", bus.HeartbeatSubject, "_INBOX_admin.x", "sig.adm.ans.>"),
+		mayNot(admin, subscribe, signals...),
+		mayNot(admin, subscribe, writtenByGateways[:2]...),
+		mayNot(admin, subscribe, amongRooms...),
+		mayNot(admin, subscribe, ownerships...),
+		mayNot(admin, subscribe, everything...),
+		mayNot(admin, subscribe, "sig.gw.>", "sig.adm.>", "sig.adm.ask.>", "sig.adm.do.>", "_INBOX_rooms.>", "_INBOX_gw.>"),
 	} {
 		all = append(all, rows...)
 	}
 	return all
 }
 
-// ourSubject is where a service may send to itself, for reply.
+// ourSubject is where a service may send to itself, for reply. Operators may not; what they hear is from rooms.
 var ourSubject = map[string]string{
 	natskeys.Gateway: bus.SignalSubject(gatewayID),
 	natskeys.Rooms:   bus.RoomsPingSubject(instanceID),
+	natskeys.Admin:   toOperators,
+}
+
+// sender is whose connection sends there.
+func (p *parties) sender(key string) *nats.Conn {
+	if key == natskeys.Admin {
+		return p.speaks[natskeys.Rooms]
+	}
+	return p.speaks[key]
 }
 
 // parties are connections with the services' keys: some that try, and others that hear.
@@ -160,7 +213,7 @@ type parties struct {
 
 func connectAll(url, ca string, seed func(service string) string) (*parties, error) {
 	p := &parties{map[string]*nats.Conn{}, map[string]*nats.Conn{}}
-	for _, service := range []string{natskeys.Gateway, natskeys.Rooms} {
+	for _, service := range []string{natskeys.Gateway, natskeys.Rooms, natskeys.Admin} {
 		for _, conns := range []map[string]*nats.Conn{p.speaks, p.hears} {
 			key, err := nats.NkeyOptionFromSeed(seed(service))
 			if err != nil {
@@ -200,7 +253,7 @@ func (p *parties) try(row permission) error {
 			return fmt.Errorf("%s may not hear it", row.heard)
 		}
 	}
-	refused, err := attempt(nc, row)
+	refused, err := attempt(nc, p.sender(row.key), row)
 	switch {
 	case err != nil:
 		return err
@@ -219,12 +272,12 @@ const patience = 2 * time.Second
 func flush(nc *nats.Conn) error { return nc.FlushTimeout(labtest.Patience) }
 
 // attempt does it, and says whether the server refused it. The server's refusal precedes its answer to a flush.
-func attempt(nc *nats.Conn, row permission) (refused bool, err error) {
+func attempt(nc, sender *nats.Conn, row permission) (refused bool, err error) {
 	switch row.verb {
 	case publish:
 		err = nc.Publish(row.subject, nil)
 	case reply:
-		err = replyTrick(nc, ourSubject[row.key], row.subject)
+		err = replyTrick(nc, sender, ourSubject[row.key], row.subject)
 	case subscribe:
 		var sub *nats.Subscription
 		if sub, err = nc.SubscribeSync(row.subject); err == nil {
@@ -253,13 +306,13 @@ func wasRefused(nc *nats.Conn, v verb, subject string) bool {
 }
 
 // replyTrick gets a message with a reply subject and publishes to that.
-func replyTrick(nc *nats.Conn, ours, forbidden string) error {
+func replyTrick(nc, sender *nats.Conn, ours, forbidden string) error {
 	sub, err := nc.SubscribeSync(ours)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := errors.Join(nc.PublishRequest(ours, forbidden, nil), flush(nc)); err != nil {
+	if err := errors.Join(flush(nc), sender.PublishRequest(ours, forbidden, nil), flush(sender)); err != nil {
 		return err
 	}
 	m, err := sub.NextMsg(patience)

@@ -11,18 +11,22 @@ import (
 	"time"
 )
 
-// The services that have an NKey, by the names of their folders.
+// Who has an NKey, by the names of their folders: the services, and operators with signalctl.
 const (
 	Gateway = "gateway"
 	Rooms   = "rooms"
+	Admin   = "admin"
 )
+
+// holders are all of them.
+var holders = []string{Gateway, Rooms, Admin}
 
 // Names of files in the folders.
 const (
 	CAFile     = "ca.pem"      // the authority's certificate: everybody's NATS_TLS_CA
 	CertFile   = "server.pem"  // a node's certificate
 	KeyFile    = "server.key"  // its key
-	UsersFile  = "users.conf"  // the services' public keys, which nats-server includes
+	UsersFile  = "users.conf"  // the public keys of services and operators, which nats-server includes
 	RoutesFile = "routes.conf" // the nodes and their password, which nats-server includes
 	SeedFile   = "user.nk"     // a service's NKey seed: its NATS_NKEY
 )
@@ -79,7 +83,10 @@ func (p Plan) validate() error {
 	if p.Dir == "" || len(p.Nodes) == 0 {
 		return fmt.Errorf("%w: it needs a folder and at least one node", ErrPlan)
 	}
-	taken := map[string]bool{authorityDir: true, Gateway: true, Rooms: true}
+	taken := map[string]bool{authorityDir: true}
+	for _, holder := range holders {
+		taken[holder] = true
+	}
 	for _, n := range p.Nodes {
 		_, _, err := net.SplitHostPort(n.Route)
 		switch {
@@ -144,7 +151,7 @@ func (w *writer) authority() error {
 }
 
 func (w *writer) services() error {
-	for _, service := range []string{Gateway, Rooms} {
+	for _, service := range holders {
 		dir, err := w.folder(service)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func write(t *testing.T, p natskeys.Plan) map[string]string {
 
 func TestEachMachineGetsItsOwn(t *testing.T) {
 	files := write(t, three(filepath.Join(t.TempDir(), "keys")))
-	want := []string{"authority/ca.key", "authority/ca.pem", "authority/route-password", "gateway/ca.pem", "gateway/user.nk", "rooms/ca.pem", "rooms/user.nk"}
+	want := []string{"admin/ca.pem", "admin/user.nk", "authority/ca.key", "authority/ca.pem", "authority/route-password", "gateway/ca.pem", "gateway/user.nk", "rooms/ca.pem", "rooms/user.nk"}
 	for _, n := range []string{"n1", "n2", "n3"} {
 		for _, f := range []string{"ca.pem", "routes.conf", "server.key", "server.pem", "users.conf"} {
 			want = append(want, n+"/"+f)
@@ -83,7 +83,7 @@ func TestEachMachineGetsItsOwn(t *testing.T) {
 			keys[content] = path
 		}
 	}
-	for _, service := range []string{natskeys.Gateway, natskeys.Rooms} {
+	for _, service := range []string{natskeys.Gateway, natskeys.Rooms, natskeys.Admin} {
 		pair, err := nkeys.ParseDecoratedUserNKey([]byte(files[service+"/user.nk"]))
 		if err != nil {
 			t.Fatal(err)
@@ -201,6 +201,7 @@ func TestWrongPlans(t *testing.T) {
 		"no nodes":            func(p *natskeys.Plan) { p.Nodes = nil },
 		"a name twice":        func(p *natskeys.Plan) { p.Nodes[1].Name = "n1" },
 		"a name of a service": func(p *natskeys.Plan) { p.Nodes[1].Name = "rooms" },
+		"operators' name":     func(p *natskeys.Plan) { p.Nodes[1].Name = "admin" },
 		"a name with a slash": func(p *natskeys.Plan) { p.Nodes[1].Name = "../n2" },
 		"no name":             func(p *natskeys.Plan) { p.Nodes[1].Name = "" },
 		"no port":             func(p *natskeys.Plan) { p.Nodes[1].Route = "nats-2" },

@@ -66,6 +66,8 @@ type Hub struct {
 	giving   map[takeKey]struct{}     // questions for sessions that are being answered
 	taking   map[uint64]chan *nats.Msg
 	takes    uint64
+	probes   map[string]*probe // clients of tests that wait to go on, by room
+	echoes   int               // clients of tests that send signals back
 
 	keptBytes atomic.Int64 // kept for all sessions
 	finder    finder
@@ -88,6 +90,7 @@ func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
 		sessions: make(map[*Session]struct{}),
 		byID:     make(map[string]*Session), claims: make(map[string]chan struct{}),
 		handed: make(map[string]*handed), giving: make(map[takeKey]struct{}), taking: make(map[uint64]chan *nats.Msg),
+		probes: make(map[string]*probe),
 	}
 	h.log = log.With("gateway", h.id)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -130,6 +133,7 @@ func (h *Hub) Stop() {
 	}
 	h.links.stop()
 	h.stopKeepers()
+	h.stopProbes()
 }
 
 // Sessions is how many clients are connected.

@@ -57,7 +57,7 @@ func (h *Hub) ConnectLink(id, display string, l Link) *Session {
 
 // kept makes a session that outlives its connections.
 func (h *Hub) kept(id, display string, enc Encoder) *Session {
-	s := &Session{id: id, display: display, h: h}
+	s := &Session{id: id, display: display, h: h, since: time.Now().Unix()}
 	s.keep = &keeper{s: s, enc: enc}
 	s.conn = s.keep
 	return s

@@ -20,6 +20,7 @@ type Session struct {
 	ending sync.Once
 	out    *outbox // of the commands since the last Flush; the door's goroutine's
 	keep   *keeper // conn, if the session may outlive its connection; else nil
+	since  int64   // when the session began here, in seconds since 1970
 
 	received uint64        // messages of the client; the door's goroutine's
 	sent     atomic.Uint64 // events, answers and signals that were queued for the client
@@ -35,7 +36,7 @@ type Session struct {
 // Connect makes a session for a client that a door has let in. id must never have been used before. display is its display
 // identity, which other members are told; "" for none.
 func (h *Hub) Connect(id, display string, conn Conn) *Session {
-	s := &Session{id: id, display: display, h: h, conn: conn}
+	s := &Session{id: id, display: display, h: h, conn: conn, since: time.Now().Unix()}
 	h.enter(s)
 	return s
 }

@@ -16,6 +16,7 @@ const (
 	pings
 	pongs
 	resyncs
+	operators
 )
 
 // listen subscribes to what is not of one partition.
@@ -63,6 +64,8 @@ func (e *Engine) handle(m *nats.Msg) {
 		e.handlePong(m)
 	case resyncs:
 		e.handleResync(m)
+	case operators:
+		e.handleOperator(m)
 	}
 }
 

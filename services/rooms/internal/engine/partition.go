@@ -69,7 +69,10 @@ func (e *Engine) granted(g ownership.Grant) error {
 
 // gain subscribes before anything is said about the new ownership, so that what it causes is not missed.
 func (e *Engine) gain(p *partition) error {
-	for subject, k := range map[string]kind{bus.CommandSubject(p.number): commands, bus.AnnounceSubject(p.number): announces} {
+	for subject, k := range map[string]kind{
+		bus.CommandSubject(p.number): commands, bus.AnnounceSubject(p.number): announces,
+		bus.AdminPartition(bus.AnyVerb, p.number): operators,
+	} {
 		sub, err := e.subscribe(subject, k)
 		if err != nil {
 			return err

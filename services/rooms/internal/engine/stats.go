@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 
 	"signalling/api/bus"
+	"signalling/api/operate"
 )
 
 // counters count since the start.
@@ -39,17 +42,9 @@ type Stats struct {
 	Malformed  uint64 `json:"malformed"`
 	Unsent     uint64 `json:"unsent"`
 	// Partitions are those owned.
-	Partitions []PartitionStats `json:"partitions"`
-}
-
-// PartitionStats is the state of one partition.
-type PartitionStats struct {
-	Partition int    `json:"partition"`
-	Epoch     uint64 `json:"epoch"`
-	// State is "recovering", "active", or "fenced" while the ownership is in doubt.
-	State   string `json:"state"`
-	Rooms   int    `json:"rooms"`
-	Members int    `json:"members"`
+	Partitions []operate.Partition `json:"partitions"`
+	// Heard are the gateways, those included that are gone and whose members are kept.
+	Heard []operate.Heard `json:"-"`
 }
 
 // Stats returns the state as it is now. It fails when ctx ends first, and when the engine has ended.
@@ -64,20 +59,20 @@ func (e *Engine) stats() Stats {
 	s := Stats{
 		Instance: e.opts.Instance, Gateways: len(e.gateways), Commands: maps.Clone(c.commands),
 		Events: c.events, Announces: c.announces, Evictions: c.evictions, Recoveries: c.recoveries,
-		Malformed: c.malformed, Unsent: c.unsent,
+		Malformed: c.malformed, Unsent: c.unsent, Heard: e.heard(),
 	}
 	for _, p := range e.partitions {
 		if p == nil {
 			continue
 		}
-		ps := PartitionStats{Partition: p.number, Epoch: p.epoch, State: "recovering"}
+		ps := operate.Partition{Partition: p.number, Epoch: p.epoch, State: operate.Recovering}
 		if p.rooms != nil {
-			ps.State, ps.Rooms, ps.Members = "active", p.rooms.Rooms(), p.rooms.Members()
+			ps.State, ps.Rooms, ps.Members = operate.Active, p.rooms.Rooms(), p.rooms.Members()
 		}
 		if !e.serves(p) {
-			ps.State = "fenced"
+			ps.State = operate.Fenced
 		}
-		if ps.State == "active" {
+		if ps.State == operate.Active {
 			s.Active++
 		}
 		s.Owned++
@@ -86,4 +81,17 @@ func (e *Engine) stats() Stats {
 		s.Partitions = append(s.Partitions, ps)
 	}
 	return s
+}
+
+// heard are the gateways that we know of, by id.
+func (e *Engine) heard() []operate.Heard {
+	all := make([]operate.Heard, 0, len(e.gateways)+len(e.orphans))
+	for id, g := range e.gateways {
+		all = append(all, operate.Heard{ID: id, Silence: e.now.Sub(g.heard).Seconds()})
+	}
+	for id, until := range e.orphans {
+		all = append(all, operate.Heard{ID: id, Gone: true, Silence: until.Sub(e.now).Seconds()})
+	}
+	slices.SortFunc(all, func(a, b operate.Heard) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,7 @@ type KV struct {
 	connects atomic.Uint64
 	down     atomic.Bool
 	synced   atomic.Bool
+	view     atomic.Pointer[View]
 
 	// What follows belongs to the goroutine of Run.
 
@@ -165,6 +167,37 @@ func (k *KV) Disconnected() { k.down.Store(true) }
 
 // Synced reports whether, at some time since the start, all records were known and all partitions had owners that live.
 func (k *KV) Synced() bool { return k.synced.Load() }
+
+// View is what an instance knows of the others.
+type View struct {
+	// Owners are the instances that own the partitions; "" where nobody does.
+	Owners [bus.Partitions]string
+	// Peers are the other instances that live.
+	Peers []string
+}
+
+// View returns what is known, as it was a moment ago.
+func (k *KV) View() View {
+	if v := k.view.Load(); v != nil {
+		return *v
+	}
+	return View{}
+}
+
+// show keeps the View.
+func (k *KV) show() {
+	var v View
+	for i := range k.slots {
+		v.Owners[i] = k.slots[i].Owner
+	}
+	for id, p := range k.peers {
+		if p.spoke && !p.dead {
+			v.Peers = append(v.Peers, id)
+		}
+	}
+	slices.Sort(v.Peers)
+	k.view.Store(&v)
+}
 
 // Run owns partitions until ctx ends; then it releases them, so that others can claim them at once, and returns. The
 // receiver of Grants must run until Run has returned. An error wraps ErrBucket, or says that nc is closed.
@@ -318,6 +351,7 @@ func (k *KV) signalled(s signal) {
 
 // tick does what time makes due.
 func (k *KV) tick() {
+	k.show()
 	k.sayHere()
 	if k.deaf() {
 		return

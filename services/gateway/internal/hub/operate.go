@@ -1,0 +1,116 @@
+package hub
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"signalling/api/bus"
+	"signalling/api/operate"
+)
+
+// Inspect shows a client's session to an operator. It returns false if the client is not here.
+func (h *Hub) Inspect(id string) (operate.Session, bool) {
+	s := h.session(id)
+	if s == nil {
+		return operate.Session{}, false
+	}
+	view := operate.Session{
+		Client: s.id, Gateway: h.id, Connected: true, Since: time.Unix(s.since, 0).UTC(), Sent: s.sent.Load(), Rooms: []string{},
+	}
+	if k := s.keep; k != nil {
+		k.mu.Lock()
+		view.Connected, view.Sent = k.link != nil, k.sent
+		k.mu.Unlock()
+	}
+	view.Waiting, view.WaitingBytes = s.conn.Pending()
+	s.mu.Lock()
+	for _, r := range s.rooms {
+		view.Rooms = append(view.Rooms, r.name)
+	}
+	s.mu.Unlock()
+	slices.Sort(view.Rooms)
+	return view, true
+}
+
+// session returns the session of a client, nil if it has none here.
+func (h *Hub) session(id string) *Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.byID[id]; s != nil {
+		return s
+	}
+	for s := range h.sessions {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// Look shows the rooms that this gateway follows, as a question asks for them, and the question's room if it names one.
+func (h *Hub) Look(q *operate.Question) (operate.RoomList, *operate.RoomState) {
+	var all []operate.Summary
+	for n := range h.parts {
+		all = h.parts[n].summaries(q, all)
+	}
+	list := operate.Merge([]operate.RoomList{{Rooms: all, Total: len(all)}}, q)
+	if q.Room == "" {
+		return list, nil
+	}
+	return list, partitionOf(h, q.Room).look(q)
+}
+
+// summaries appends the rooms whose names begin as asked.
+func (p *partition) summaries(q *operate.Question, all []operate.Summary) []operate.Summary {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, r := range p.rooms {
+		if r.live && strings.HasPrefix(name, q.Prefix) {
+			all = append(all, r.summary())
+		}
+	}
+	return all
+}
+
+// summary is the room as this gateway knows it. The partition's mutex is held.
+func (r *replica) summary() operate.Summary {
+	s := operate.Summary{
+		Name: r.name, Partition: r.p.n, Members: len(r.members), Owner: r.owner, Waiting: r.indexOf(r.owner) < 0, Here: r.locals,
+	}
+	if q := r.policy; q != nil {
+		s.Locked, s.Password, s.Capacity = q.Locked, q.Password != "", q.Capacity
+	}
+	return s
+}
+
+// look shows a room, nil if it is not known here.
+func (p *partition) look(q *operate.Question) *operate.RoomState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rooms[q.Room]
+	if r == nil || !r.live {
+		return nil
+	}
+	s := &operate.RoomState{
+		Summary: r.summary(), Epoch: r.stamp.Epoch, Version: r.stamp.Version, OnOwnerLost: "close", List: []operate.Member{},
+	}
+	if q := r.policy; q != nil {
+		if q.OwnerLost != bus.CloseOnLoss {
+			s.OnOwnerLost = string(q.OwnerLost)
+		}
+		s.OwnerKey, s.Metadata, s.Banned = q.OwnerKey != "", q.Metadata, q.Banned
+	}
+	for i := range r.members {
+		m := &r.members[i]
+		if m.Since <= q.Since {
+			continue
+		}
+		if len(s.List) == q.Limit {
+			s.Next = s.List[len(s.List)-1].Since
+			break
+		}
+		s.List = append(s.List, operate.Member{Client: m.Client, Gateway: m.Gateway, Since: m.Since, Resumed: m.Inc})
+	}
+	return s
+}

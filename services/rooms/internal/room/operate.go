@@ -1,0 +1,148 @@
+package room
+
+import (
+	"cmp"
+	"slices"
+
+	"signalling/api/bus"
+	"signalling/api/operate"
+)
+
+// What operators see and do. Nothing of a policy's secrets leaves here.
+
+// List lists the rooms that a question asks for.
+func (p *Partition) List(q *operate.Question) operate.RoomList {
+	list := operate.RoomList{Rooms: []operate.Summary{}}
+	first := first{limit: q.Limit, before: byName}
+	if q.Largest {
+		first.before = byMembers
+	}
+	for _, r := range p.rooms {
+		if len(r.name) < len(q.Prefix) || r.name[:len(q.Prefix)] != q.Prefix {
+			continue
+		}
+		list.Total++
+		if q.Largest || r.name > q.After {
+			first.take(r)
+		}
+	}
+	for _, r := range first.rooms {
+		list.Rooms = append(list.Rooms, p.summary(r))
+	}
+	list.More = first.more
+	return list
+}
+
+// first keeps the first ones of the rooms that it takes, so that a partition with very many need not be sorted.
+type first struct {
+	limit  int
+	before func(a, b *room) bool
+	rooms  []*room // in order
+	more   bool
+}
+
+func (f *first) take(r *room) {
+	if len(f.rooms) == f.limit {
+		f.more = true
+		if !f.before(r, f.rooms[f.limit-1]) {
+			return
+		}
+		f.rooms = f.rooms[:f.limit-1]
+	}
+	at, _ := slices.BinarySearchFunc(f.rooms, r, func(a, b *room) int {
+		if f.before(a, b) {
+			return -1
+		}
+		return 1
+	})
+	f.rooms = slices.Insert(f.rooms, at, r)
+}
+
+func byName(a, b *room) bool { return a.name < b.name }
+
+func byMembers(a, b *room) bool {
+	if len(a.members) != len(b.members) {
+		return len(a.members) > len(b.members)
+	}
+	return a.name < b.name
+}
+
+func (p *Partition) summary(r *room) operate.Summary {
+	s := operate.Summary{
+		Name: r.name, Partition: bus.Partition(r.name), Members: len(r.members), Owner: r.owner, Waiting: p.waits(r),
+	}
+	if q := r.policy; q != nil {
+		s.Locked, s.Password, s.Capacity = q.Locked, q.Password != "", q.Capacity
+	}
+	return s
+}
+
+// Look shows a room and a page of its members. It returns false if there is no such room.
+func (p *Partition) Look(q *operate.Question) (operate.RoomState, bool) {
+	r := p.rooms[q.Room]
+	if r == nil {
+		return operate.RoomState{}, false
+	}
+	s := operate.RoomState{Summary: p.summary(r), Epoch: p.epoch, Version: r.version, OnOwnerLost: "close", List: []operate.Member{}}
+	if q := r.policy; q != nil {
+		if q.OwnerLost != bus.CloseOnLoss {
+			s.OnOwnerLost = string(q.OwnerLost)
+		}
+		s.OwnerKey, s.Metadata, s.Banned = q.OwnerKey != "", q.Metadata, q.Banned
+	}
+	for i := range r.members {
+		m := &r.members[i]
+		if m.Since <= q.Since {
+			continue
+		}
+		if len(s.List) == q.Limit {
+			s.Next = s.List[len(s.List)-1].Since
+			break
+		}
+		s.List = append(s.List, memberOf(m))
+	}
+	return s, true
+}
+
+func memberOf(m *bus.Member) operate.Member {
+	return operate.Member{Client: m.Client, Gateway: m.Gateway, Since: m.Since, Resumed: m.Inc}
+}
+
+// Memberships lists the rooms in which a client is, at most limit of them.
+func (p *Partition) Memberships(client string, limit int) (all []operate.Membership) {
+	for _, r := range p.rooms {
+		if i := r.find(client); i >= 0 && len(all) < limit {
+			all = append(all, operate.Membership{
+				Room: r.name, Partition: bus.Partition(r.name), Member: memberOf(&r.members[i]), Owner: r.owner == client,
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b operate.Membership) int { return cmp.Compare(a.Room, b.Room) })
+	return all
+}
+
+// Remove removes a member because an operator wants it, and for as long as the room exists. The removal of the owner does to
+// the room what its leaving does. It returns false if there is no such member.
+func (p *Partition) Remove(name, client string) (bus.Event, bool) {
+	r := p.rooms[name]
+	if r == nil {
+		return bus.Event{}, false
+	}
+	i := r.find(client)
+	if i < 0 {
+		return bus.Event{}, false
+	}
+	e := p.removeOne(r, i, false)
+	if !r.closed {
+		p.adopt(r, ban(r.policy, client), &e)
+	}
+	return e, true
+}
+
+// Count returns how many members a room has, 0 if there is none.
+func (p *Partition) Count(name string) int {
+	if r := p.rooms[name]; r != nil {
+		return len(r.members)
+	}
+	return 0
+}
