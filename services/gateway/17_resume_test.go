@@ -62,7 +62,7 @@ func (r *room) proves(who named) {
 	if c.From != c.Gateway || c.Inc < m.Inc || c.Inc == 0 || c.Proven != c.Inc {
 		r.o.t.Errorf("move %+v of %+v", c.Command, m)
 	}
-	m.Seq, m.Inc, m.Proven = c.Seq, c.Inc, c.Proven
+	m.Inc, m.Proven = c.Inc, c.Proven
 	r.answer(c)
 }
 

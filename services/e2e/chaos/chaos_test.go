@@ -36,3 +36,29 @@ func TestChaos(t *testing.T) {
 		}
 	}
 }
+
+// TestChaosWithSessions is a short run with a fixed seed in which clients lose their connections and take up their sessions.
+// A long one: make chaos CHAOS=-resume.
+func TestChaosWithSessions(t *testing.T) {
+	l := labtest.NewLab(t)
+	w, err := chaos.NewWorld(labtest.BuildContext(t), l, chaos.Size{Rooms: 2, Gateways: 3}, chaos.Sessions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	round := chaos.Round{
+		Seed: 1, Duration: 8 * time.Second, Pause: 500 * time.Millisecond, Clients: 15, SocketIO: 5, Rooms: 8, Resume: true,
+		Faults: []string{"gateway-kill", "gateway-stop", "gateway-pause", "gateway-cut", "clients-cut", "clients-stall", "rooms-stop"},
+	}
+	result, err := round.Run(t.Context(), w)
+	if err != nil {
+		t.Fatalf("%v\n%v", err, result)
+	}
+	t.Log(result)
+	if len(result.Violations) > 0 {
+		t.Errorf("%d violations", len(result.Violations))
+	}
+	if result.Commands < 100 || result.Resumed < 10 || len(result.Incidents) == 0 { // ten times as many, where nothing else runs
+		t.Error("this shows nothing")
+	}
+}

@@ -132,6 +132,27 @@ func (j *injector) fail(err error) {
 // aftermath is how long after its end a fault can still end memberships: what it has held up comes late.
 const aftermath = 15 * time.Second
 
+// excuseSessions is a storm.Excuse where sessions are kept: what happens to gateways, or to connections, ends no membership.
+// One thing does: a partition changes hands while a gateway is away, and the new owner knows only the members that living
+// gateways announce (PROTOCOL.md, 2.6).
+func (j *injector) excuseSessions(start time.Time, gateways int) func(gateway int, from, to time.Duration) (time.Duration, bool) {
+	away := j.excuse(start, gateways)
+	return func(gateway int, from, to time.Duration) (time.Duration, bool) {
+		since, ok := away(gateway, from, to)
+		if !ok {
+			return 0, false
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		for _, i := range j.incidents {
+			if (i.gateway == none || i.gateway == all) && i.From.Sub(start) <= to && i.To.Add(aftermath).Sub(start) >= since {
+				return since, true
+			}
+		}
+		return 0, false
+	}
+}
+
 // excuse is a storm.Excuse by what was injected. Rooms have no part in it: nobody is dropped for their sake.
 func (j *injector) excuse(start time.Time, gateways int) func(gateway int, from, to time.Duration) (time.Duration, bool) {
 	return func(gateway int, from, to time.Duration) (time.Duration, bool) {

@@ -33,6 +33,18 @@ type Round struct {
 	Patience time.Duration
 	// Clients act in Rooms; SocketIO of them use that door.
 	Clients, SocketIO, Rooms int
+	// Resume has clients lose their connections more often, and take up their sessions. The world must be one with Sessions.
+	Resume bool
+}
+
+// Window is how long the gateways of a world with Sessions keep them.
+const Window = 20 * time.Second
+
+// Sessions is the environment of a world whose clients can resume their sessions.
+func Sessions() []string {
+	return []string{
+		fmt.Sprintf("GATEWAY_RESUME_WINDOW=%v", Window), "GATEWAY_RESUME_SECRET=a secret of the fault laboratory only",
+	}
 }
 
 // Step is a fault at a place of chance.
@@ -54,6 +66,9 @@ type Result struct {
 	Settled time.Duration
 	// What there was to check.
 	Connections, Commands, Unknown int
+	// Resumed is how often a session was taken up, Missed how often with the word that something is lost, and Lost how many
+	// sessions were lost.
+	Resumed, Missed, Lost int
 	// Undecided are the rooms whose operations could have come about in too many ways to follow them all: nothing is known
 	// of their order. All else about them was checked.
 	Undecided int
@@ -68,11 +83,15 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 		return nil, err
 	}
 	inject := &injector{world: w, faults: some, pause: r.Pause, plan: r.Plan, rng: rand.New(rand.NewPCG(r.Seed, 0))} //nolint:gosec // G404: to be repeated
-	s := storm.New(storm.Config{
+	config := storm.Config{
 		Seed: r.Seed, Clients: r.Clients, SocketIO: r.SocketIO, Rooms: r.Rooms, Steps: -1, Think: 60 * time.Millisecond,
 		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Revived,
-		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable },
-	})
+		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable }, Gateways: len(w.Gateways),
+	}
+	if r.Resume {
+		config.Resume, config.Window, config.Drops = true, Window, 20
+	}
+	s := storm.New(config)
 	defer s.Close()
 	result := &Result{Start: s.Start()}
 
@@ -99,13 +118,20 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 		result.Violations = append(result.Violations, err.Error())
 	}
 	result.Settled = time.Since(healed)
-	result.judge(s, inject.excuse(s.Start(), len(w.Gateways)))
+	excuse := inject.excuse(s.Start(), len(w.Gateways))
+	if r.Resume {
+		s.Hurt(excuse)
+		excuse = inject.excuseSessions(s.Start(), len(w.Gateways))
+	}
+	result.judge(s, excuse)
 	return result, nil
 }
 
 // judge checks the records of a storm that is over.
 func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
 	r.Violations = append(r.Violations, s.Problems(excuse)...)
+	r.Violations = append(r.Violations, s.Broken(excuse)...)
+	r.Resumed, r.Missed, r.Lost = s.Resumptions()
 	all := s.Histories()
 	r.Connections = len(all)
 	for _, h := range all {
@@ -130,6 +156,18 @@ func (r *Result) judge(s *storm.Storm, excuse storm.Excuse) {
 		}
 	}
 	slices.Sort(r.Violations)
+	if len(r.Violations) > 0 {
+		r.Evidence += records(all)
+	}
+}
+
+// records tells all that the clients saw.
+func records(all []check.History) string {
+	var b strings.Builder
+	for _, h := range all {
+		fmt.Fprintf(&b, "\n%s\n%s", h.Client, h.All())
+	}
+	return b.String()
 }
 
 // parted takes apart what must have happened and what may have: owners who were given up and have come back, by client.
@@ -194,6 +232,9 @@ func (r *Result) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d faults, %d connections, %d commands (%d unknown), well after %.1f s",
 		len(r.Incidents), r.Connections, r.Commands, r.Unknown, r.Settled.Seconds())
+	if r.Resumed > 0 {
+		fmt.Fprintf(&b, "; %d sessions resumed, %d with losses, %d lost", r.Resumed, r.Missed, r.Lost)
+	}
 	if r.Undecided > 0 {
 		fmt.Fprintf(&b, ", the order in %d rooms undecided", r.Undecided)
 	}

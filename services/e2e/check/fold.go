@@ -101,7 +101,9 @@ func apply(members []string, log []Change) []string {
 // Fold follows one client through its rooms. The stints are in the order of their beginnings. Signals whose data is a
 // number must come with ascending numbers from each sender in a room.
 func Fold(h History, mode Mode) (stints []*Stint, violations []string) {
-	f := folder{client: h.Client, mode: mode, open: map[string]*Stint{}, signals: map[[2]string]uint64{}}
+	f := folder{
+		client: h.Client, mode: mode, open: map[string]*Stint{}, signals: map[[2]string]uint64{}, again: map[[2]string]bool{},
+	}
 	for i, seen := range h.Seen {
 		if problem := f.step(seen); problem != "" {
 			violation := fmt.Sprintf("%s, event %d (%s): %s", h.Client, i, describe(seen.Event), problem)
@@ -129,6 +131,15 @@ func (h *History) About(room string) string {
 		if _, isSignal := seen.Event.(*api.SignalReceive); roomOf(seen.Event) == room && !isSignal {
 			fmt.Fprintf(&b, "    %d, at %.3f s: %s\n", i, seen.At.Seconds(), describe(seen.Event))
 		}
+	}
+	return b.String()
+}
+
+// All tells all that the client saw, in lines.
+func (h *History) All() string {
+	var b strings.Builder
+	for i, seen := range h.Seen {
+		fmt.Fprintf(&b, "    %d, at %.3f s: %s\n", i, seen.At.Seconds(), describe(seen.Event))
 	}
 	return b.String()
 }
@@ -179,6 +190,8 @@ type folder struct {
 	open    map[string]*Stint // by room
 	stints  []*Stint
 	signals map[[2]string]uint64 // the last number, by room and sender
+	resumed bool                 // the session was resumed
+	again   map[[2]string]bool   // from whom signals may begin again, once
 }
 
 func (f *folder) step(seen Seen) string {
@@ -196,6 +209,8 @@ func (f *folder) step(seen Seen) string {
 		return f.change(e.Room, Change{false, e.ClientID})
 	case *api.SignalReceive:
 		return f.signal(e)
+	case *api.Resumed:
+		f.resume(e)
 	case *api.NotInRoom:
 		// For a signal this can come late, when the client has joined again.
 		if seen.Answer {
@@ -207,6 +222,42 @@ func (f *folder) step(seen Seen) string {
 		}
 	}
 	return ""
+}
+
+// resume takes up the session. A client that has missed something is told where it is a member; it gets those rooms whole.
+//
+// Signals that its gateway has delivered and not acknowledged when it died are sent again: PROTOCOL.md, 2.6. So each sender's
+// may go back once, and then ascend again.
+func (f *folder) resume(e *api.Resumed) {
+	f.resumed = true
+	if !e.Missed {
+		return
+	}
+	for room, s := range f.open {
+		if !slices.Contains(e.Rooms, room) {
+			s.End, s.Over = Kicked, f.now
+			delete(f.open, room)
+		}
+	}
+	for from := range f.signals {
+		f.again[from] = true
+	}
+}
+
+// replace takes a room as it is now.
+func (f *folder) replace(e *api.RoomJoined) string {
+	s := f.open[e.Room]
+	switch {
+	case !f.resumed:
+		return "but the session was not resumed"
+	case s != nil && s.Owner == e.OwnerID:
+		s.members = append(slices.Clone(e.Clients), f.client)
+		return ""
+	case s != nil: // it was closed, and the client has come into the next one of the name
+		s.End, s.Over = Kicked, f.now
+		delete(f.open, e.Room)
+	}
+	return f.begin(&Stint{Room: e.Room, Owner: e.OwnerID, Before: e.Clients})
 }
 
 // lost ends a stint by an answer that tells that there is none.
@@ -243,6 +294,9 @@ func (f *folder) joined(e *api.RoomJoined) string {
 	}
 	if twice := duplicate(e.Clients); twice != "" {
 		return twice + " is in it twice"
+	}
+	if e.Resumed {
+		return f.replace(e)
 	}
 	s := f.open[e.Room]
 	if s == nil {
@@ -315,8 +369,11 @@ func (f *folder) signal(e *api.SignalReceive) string {
 		return ""
 	}
 	from := [2]string{e.Room, e.SenderID}
-	if last := f.signals[from]; n <= last {
+	if last := f.signals[from]; n <= last && !f.again[from] {
 		return fmt.Sprintf("but number %d of this sender came before", last)
+	}
+	if n <= f.signals[from] {
+		delete(f.again, from)
 	}
 	f.signals[from] = n
 	return ""

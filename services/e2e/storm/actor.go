@@ -44,7 +44,9 @@ func (a *actor) act(ctx context.Context, stop <-chan struct{}) error {
 			<-free
 		})
 		if a.rng.IntN(1000) < a.storm.cfg.Drops {
-			ops.Wait() // else too few commands would be answered
+			if a.now.lasting == nil {
+				ops.Wait() // else too few commands would be answered
+			}
 			a.drop()
 		}
 		if !a.think(stop) {
@@ -104,12 +106,16 @@ func (a *actor) connect(ctx context.Context) error {
 // drop ends the connection in one of the ways in which connections end.
 func (a *actor) drop() {
 	p := a.now
-	a.now = nil
-	if a.rng.IntN(2) == 0 {
+	switch {
+	case p.lasting != nil && a.rng.IntN(4) > 0:
 		p.reset()
-	} else {
+		return // it comes back
+	case p.lasting == nil && a.rng.IntN(2) == 0:
+		p.reset()
+	default:
 		p.leave()
 	}
+	a.now = nil
 }
 
 // note carries out a command and records it.

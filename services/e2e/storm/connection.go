@@ -14,8 +14,9 @@ type connection interface {
 	Create(ctx context.Context, room string) error
 	Join(ctx context.Context, room string) error
 	Leave(ctx context.Context, room string) error
-	// Signal sends a number to a member.
-	Signal(ctx context.Context, room, target string, n uint64) error
+	// Signal sends a number to a member. delivered is called if the server says that it has reached the target's gateway,
+	// which it does at one door only.
+	Signal(ctx context.Context, room, target string, n uint64, delivered func()) error
 	// Follow hands over all that is received, in order, until the connection ends.
 	Follow(see func(e client.Event, answer bool))
 	// Done is closed when the connection has ended; Err says why.
@@ -48,7 +49,7 @@ func (c native) Join(ctx context.Context, room string) error {
 }
 
 // Signal implements connection.
-func (c native) Signal(ctx context.Context, room, target string, n uint64) error {
+func (c native) Signal(ctx context.Context, room, target string, n uint64, _ func()) error {
 	return c.Client.Signal(ctx, room, target, n)
 }
 

@@ -14,7 +14,7 @@ type Excuse func(gateway int, from, to time.Duration) (since time.Duration, ok b
 // Linear returns the operations on each room as package linear wants them: the commands, and the ends of memberships that
 // came without one. A membership can end without its client's doing only with an excuse.
 func (s *Storm) Linear(excuse Excuse) map[string][]linear.Op {
-	c := converter{excuse: excuse, rooms: map[string][]linear.Op{}}
+	c := converter{excuse: excuse, hurt: s.hurt.or(excuse), rooms: map[string][]linear.Op{}}
 	ops := map[string][]Op{}
 	for _, op := range s.Ops() {
 		ops[op.Client] = append(ops[op.Client], op)
@@ -36,7 +36,9 @@ func (s *Storm) Linear(excuse Excuse) map[string][]linear.Op {
 
 type converter struct {
 	excuse Excuse
-	rooms  map[string][]linear.Op
+	// hurt says whether something happened to a gateway at all.
+	hurt  Excuse
+	rooms map[string][]linear.Op
 }
 
 func (c *converter) add(room string, op linear.Op) { c.rooms[room] = append(c.rooms[room], op) }
@@ -52,8 +54,8 @@ func (c *converter) command(p *participant, op Op) {
 			c.add(op.Room, linear.Op{Client: op.Client, Kind: linear.Gone, Result: linear.OK, Call: op.Call, Return: linear.Forever})
 		}
 	}
-	if _, ok := c.excuse(p.gateway, 0, op.Return); ok && op.Kind == Leave && op.Result == OK {
-		o.Result = linear.Either // its membership may have been ended before
+	if _, ok := p.excused(c.hurt, 0, op.Return); ok && op.Kind == Leave && op.Result == OK {
+		o.Result = linear.Either // its membership may have been ended before: by the room's end, whose news the gateway missed
 	}
 	c.add(op.Room, o)
 }
@@ -66,8 +68,9 @@ const lag = 2 * time.Second
 func begin(s *check.Stint, own []Op) time.Duration {
 	earliest := s.Begun
 	for _, op := range own {
+		// What is unknown because the connection was lost may be answered when the session is resumed.
 		worked := op.Room == s.Room && op.Kind != Leave && op.Result != No
-		if worked && op.Call <= s.Begun && op.Return+lag >= s.Begun && op.Call < earliest {
+		if worked && op.Call <= s.Begun && (op.Return+lag >= s.Begun || op.Result == Unknown) && op.Call < earliest {
 			earliest = op.Call
 		}
 	}
@@ -80,14 +83,14 @@ func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
 	switch s.End {
 	case check.Kicked:
 		gone.Return = s.Over
-		since, ok := c.excuse(p.gateway, begun, s.Over)
+		since, ok := p.excused(c.excuse, begun, s.Over)
 		if !ok {
 			gone.Kind = linear.Absent // it was the owner who ended it
 		}
 		gone.Call = max(begun, since)
 	case check.Left:
 		// It may have ended before, unnoticed by its client.
-		since, ok := c.excuse(p.gateway, begun, s.Over)
+		since, ok := p.excused(c.excuse, begun, s.Over)
 		if !ok {
 			return
 		}
@@ -95,7 +98,7 @@ func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
 	case check.Dropped:
 		// When it takes effect shows in what the others are told: an owner's end is theirs too.
 		gone.Call, gone.Return = p.endedAt(), linear.Forever
-		if since, ok := c.excuse(p.gateway, begun, gone.Call); ok {
+		if since, ok := p.excused(c.excuse, begun, gone.Call); ok {
 			gone.Call = min(gone.Call, max(begun, since))
 		}
 	default:
@@ -117,7 +120,7 @@ func (c *converter) revival(p *participant, s *check.Stint, begun time.Duration)
 	case check.Dropped:
 		over = p.endedAt()
 	}
-	since, ok := c.excuse(p.gateway, begun, over)
+	since, ok := p.excused(c.excuse, begun, over)
 	if !ok {
 		return
 	}

@@ -18,16 +18,25 @@ type participant struct {
 	connection
 	storm   *Storm
 	gateway int
+	lasting *lasting // the connection, if its session outlives connections
 	conn    net.Conn
 	left    atomic.Int64 // when it ended the connection by its own will, since the storm's start; 0 if it did not
 
 	sending sync.Mutex // guards sent, and that signals are sent in its order
 	sent    uint64
 
-	mu      sync.Mutex // guards what follows
-	history check.History
-	ended   time.Duration       // when the connection had ended
-	members map[string][]string // by room: as it knows them, for choosing whom to send a signal
+	mu       sync.Mutex // guards what follows
+	history  check.History
+	ended    time.Duration       // when the connection had ended
+	members  map[string][]string // by room: as it knows them, for choosing whom to send a signal
+	promised []promise
+}
+
+// promise is a signal of which the server has said that it has reached its target's gateway.
+type promise struct {
+	room, target string
+	number       uint64
+	sent, at     time.Duration
 }
 
 // connect opens a connection and begins its record.
@@ -46,6 +55,16 @@ func (s *Storm) connect(ctx context.Context, gateway int, socketIO bool) (*parti
 
 // dial connects, to the next gateway if one is gone and that is expected.
 func (s *Storm) dial(ctx context.Context, p *participant, gateway int, socketIO bool) error {
+	if s.cfg.Resume {
+		open := openNative
+		if socketIO {
+			open = openSocketIO
+		}
+		var err error
+		p.lasting, err = s.connectLasting(ctx, open, gateway)
+		p.connection = p.lasting
+		return err
+	}
 	open := dialNative
 	if socketIO {
 		open = dialSocketIO
@@ -115,7 +134,12 @@ func (p *participant) signal(ctx context.Context, room, target string) error {
 	p.sending.Lock()
 	defer p.sending.Unlock()
 	p.sent++
-	return p.Signal(ctx, room, target, p.sent)
+	n, sent := p.sent, time.Since(p.storm.start)
+	return p.Signal(ctx, room, target, n, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.promised = append(p.promised, promise{room, target, n, sent, time.Since(p.storm.start)})
+	})
 }
 
 // neighbour picks one who is in the room or has been.
@@ -149,13 +173,36 @@ func (p *participant) endedAt() time.Duration {
 	if left := p.left.Load(); left != 0 {
 		return time.Duration(left)
 	}
+	if p.lasting != nil && p.over() {
+		return p.lasting.lostAt()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ended
 }
 
-// reset ends the connection without a word: the server's system gets a TCP reset.
+// excused asks for an excuse for what happened to the client between two times, at any gateway where it was then.
+func (p *participant) excused(excuse Excuse, from, to time.Duration) (since time.Duration, ok bool) {
+	if p.lasting == nil {
+		return excuse(p.gateway, from, to)
+	}
+	for _, at := range p.lasting.where() {
+		if at.from > to {
+			break
+		}
+		if since, ok = excuse(at.gateway, max(from, at.from), to); ok {
+			return since, true
+		}
+	}
+	return 0, false
+}
+
+// reset ends the connection without a word: the server's system gets a TCP reset. A session goes on.
 func (p *participant) reset() {
+	if p.lasting != nil {
+		p.lasting.sever()
+		return
+	}
 	p.left.Store(int64(time.Since(p.storm.start)))
 	if tcp, ok := p.conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

@@ -31,7 +31,13 @@ type socketIO struct {
 	err     error
 	nextAck uint64
 	pending map[uint64]chan api.Event
+	signals map[uint64]func() // those whose delivery is not acknowledged yet
+	pid     string            // with offset, what is left of the session; empty if the server keeps none
+	offset  string
 }
+
+// recovery is a session of the Socket.IO door.
+type recovery struct{ pid, offset string }
 
 // packet is an event, or the acknowledgement that repeats it.
 type packet struct {
@@ -46,6 +52,11 @@ const (
 )
 
 func dialSocketIO(ctx context.Context, native string, dial dialer) (connection, error) {
+	return openSocketIO(ctx, native, dial, nil)
+}
+
+// openSocketIO is an opener.
+func openSocketIO(ctx context.Context, native string, dial dialer, left any) (resumable, error) {
 	u, err := url.Parse(native)
 	if err != nil {
 		return nil, err
@@ -60,9 +71,11 @@ func dialSocketIO(ctx context.Context, native string, dial dialer) (connection, 
 	_ = resp.Body.Close()
 	c := &socketIO{
 		ws: ws, seen: make(chan packet, eventQueue), done: make(chan struct{}), pending: map[uint64]chan api.Event{},
+		signals: map[uint64]func(){},
 	}
 	stop := context.AfterFunc(ctx, func() { _ = ws.Close() })
-	err = c.handshake()
+	was, _ := left.(*recovery)
+	err = c.handshake(was)
 	if !stop() {
 		return nil, context.Cause(ctx)
 	}
@@ -74,22 +87,61 @@ func dialSocketIO(ctx context.Context, native string, dial dialer) (connection, 
 	return c, nil
 }
 
-// handshake takes the open packet, enters the default namespace and learns the id.
-func (c *socketIO) handshake() error {
+// handshake takes the open packet, enters the default namespace, with what is left of an earlier session, and learns the id.
+func (c *socketIO) handshake(was *recovery) error {
 	if _, err := c.next("0"); err != nil {
 		return err
 	}
-	if err := c.write("40"); err != nil {
+	hello := "40"
+	if was != nil {
+		hello += fmt.Sprintf(`{"pid":%q,"offset":%q}`, was.pid, was.offset)
+	}
+	if err := c.write(hello); err != nil {
 		return err
 	}
 	text, err := c.next("40")
 	if err != nil {
 		return err
 	}
-	var connected struct{ Sid string }
+	var connected struct{ Sid, Pid string }
 	err = json.Unmarshal([]byte(text), &connected)
-	c.id = connected.Sid
-	return err
+	c.id, c.pid = connected.Sid, connected.Pid
+	if was == nil || err != nil {
+		return err
+	}
+	if c.pid != was.pid {
+		return &refusal{"another pid", false}
+	}
+	c.offset = was.offset
+	return nil
+}
+
+// session implements resumable.
+func (c *socketIO) session() any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if end, lost := errors.AsType[*client.CloseError](c.err); !lost || !end.Reconnect() || c.pid == "" || c.offset == "" {
+		return nil
+	}
+	return &recovery{c.pid, c.offset}
+}
+
+// note keeps the offset of an event, which is its last argument, and returns the event without it.
+func (c *socketIO) note(array []byte) ([]byte, error) {
+	if c.pid == "" {
+		return array, nil
+	}
+	var args []json.RawMessage
+	if err := json.Unmarshal(array, &args); err != nil || len(args) < 2 {
+		return nil, fmt.Errorf("no offset: %w", err)
+	}
+	last := len(args) - 1
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := json.Unmarshal(args[last], &c.offset); err != nil {
+		return nil, err
+	}
+	return json.Marshal(args[:last])
 }
 
 func (c *socketIO) next(prefix string) (string, error) {
@@ -136,7 +188,11 @@ func (c *socketIO) take(text string) error {
 	case text == "2":
 		return c.write("3")
 	case strings.HasPrefix(text, "42"):
-		e, err := api.DecodeArray([]byte(text[2:]))
+		array, err := c.note([]byte(text[2:]))
+		if err != nil {
+			return fmt.Errorf("%w: %w: %s", client.ErrProtocol, err, text)
+		}
+		e, err := api.DecodeArray(array)
 		if err != nil {
 			return fmt.Errorf("%w: %w: %s", client.ErrProtocol, err, text)
 		}
@@ -155,6 +211,16 @@ func (c *socketIO) acknowledged(text string) error {
 	id, err := strconv.ParseUint(text[:max(at, 0)], 10, 64)
 	if err != nil {
 		return fmt.Errorf("%w: acknowledgement %s", client.ErrProtocol, text)
+	}
+	c.mu.Lock()
+	delivered := c.signals[id]
+	delete(c.signals, id)
+	c.mu.Unlock()
+	if delivered != nil {
+		if text[at:] == "[]" {
+			delivered()
+		}
+		return nil // a refusal comes as an event too
 	}
 	e, err := api.DecodeArray([]byte(text[at:]))
 	if err != nil {
@@ -226,11 +292,16 @@ func (c *socketIO) command(ctx context.Context, op api.Op, room string) error {
 }
 
 // Signal implements connection.
-func (c *socketIO) Signal(_ context.Context, room, target string, n uint64) error {
+func (c *socketIO) Signal(_ context.Context, room, target string, n uint64, delivered func()) error {
+	c.mu.Lock()
+	c.nextAck++
+	id := c.nextAck
+	c.signals[id] = delivered
+	c.mu.Unlock()
 	cmd := api.Command{
 		Op: api.SignalSend, Room: []byte(room), TargetID: []byte(target), Data: strconv.AppendUint(nil, n, 10),
 	}
-	return c.write("42" + string(cmd.AppendArray(nil)))
+	return c.write("42" + strconv.FormatUint(id, 10) + string(cmd.AppendArray(nil)))
 }
 
 // Follow implements connection. What an event answers is known by its kind, but for not-in-room, which can be about a

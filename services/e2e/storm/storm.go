@@ -35,6 +35,12 @@ type Config struct {
 	Tolerate func(*client.Error) bool
 	// TolerateEnds says that connections may end by faults.
 	TolerateEnds bool
+	// Resume has clients take up their sessions after the loss of a connection, which then is most of the Drops. The server
+	// keeps sessions for Window.
+	Resume bool
+	Window time.Duration
+	// Gateways is how many there are, for texts.
+	Gateways int
 	// Mode is how the views are checked.
 	Mode check.Mode
 }
@@ -81,7 +87,11 @@ type Storm struct {
 	participants []*participant
 	ops          []Op
 	errs         []string
+	hurt         Excuse
 }
+
+// Hurt gives the storm what says whether something happened to a gateway that can have taken what it alone knew of its sessions.
+func (s *Storm) Hurt(e Excuse) { s.hurt = e }
 
 // New prepares a storm.
 func New(cfg Config) *Storm {
@@ -155,6 +165,10 @@ func (s *Storm) Problems(excuse Excuse) []string {
 	s.mu.Unlock()
 	for _, p := range s.all() {
 		if !p.over() || p.left.Load() != 0 {
+			continue
+		}
+		if p.lasting != nil {
+			problems = append(problems, p.lost(excuse)...)
 			continue
 		}
 		if _, ok := excuse(p.gateway, 0, p.endedAt()); !ok {

@@ -40,6 +40,7 @@ func main() {
 	flag.IntVar(&o.round.Rooms, "names", 12, "names of rooms that they use")
 	flag.IntVar(&o.size.Rooms, "rooms", 3, "instances of the rooms service")
 	flag.IntVar(&o.size.Gateways, "gateways", 3, "gateways")
+	flag.BoolVar(&o.round.Resume, "resume", false, "sessions outlive their connections: clients lose these more often and come back")
 	flag.BoolVar(&o.race, "race", false, "build the services with the race detector")
 	flag.BoolVar(&o.onward, "onward", false, "go on after a violation")
 	flag.BoolVar(&o.verbose, "v", false, "print the services' logs")
@@ -74,6 +75,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer l.Close()
+	if o.round.Resume {
+		o.env = append(chaos.Sessions(), o.env...)
+	}
 	w, err := chaos.NewWorld(ctx, l, o.size, o.env...)
 	if err != nil {
 		return err
@@ -83,14 +87,14 @@ func run(ctx context.Context, o options) error {
 	return rounds(ctx, o, l, w)
 }
 
+// evidenceLines are the lines of each service's log that are kept of a round with violations.
+const evidenceLines = 20_000
+
 // report keeps what is too long to print.
 func report(seed uint64, evidence string) {
-	if evidence == "" {
-		return
-	}
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("chaos-%d.txt", seed))
 	if err := os.WriteFile(path, []byte(evidence), 0o600); err == nil {
-		fmt.Printf("what was recorded about those rooms is in %s\n", path)
+		fmt.Printf("what was recorded and logged is in %s\n", path)
 	}
 }
 
@@ -118,7 +122,7 @@ func rounds(ctx context.Context, o options, l *lab.Lab, w *chaos.World) error {
 		settled = append(settled, result.Settled)
 		if len(result.Violations) > 0 {
 			bad++
-			report(o.round.Seed, result.Evidence)
+			report(o.round.Seed, fmt.Sprintf("%v\n%s\nwhat the services logged:\n%s", result, result.Evidence, l.Tails(before, evidenceLines)))
 			fmt.Printf("what the services logged last:\n%s", l.Tails(before, 15))
 			if !o.onward {
 				break

@@ -100,9 +100,9 @@ func (s *Session) incs() (inc, proven uint64) {
 	return s.keep.incs()
 }
 
-// tellProof tells the owners of the session's rooms which tokens are good.
+// tellProof tells the owners of the session's rooms which tokens are good, behind the commands that came before.
 func (s *Session) tellProof() {
-	out := s.h.outbox()
+	out := s.outbox()
 	for _, r := range s.replicas() {
 		r.p.mu.Lock()
 		if m := r.local(s); m != nil {
@@ -110,7 +110,7 @@ func (s *Session) tellProof() {
 		}
 		r.p.mu.Unlock()
 	}
-	out.release()
+	s.Flush()
 }
 
 // renew tells the owner of the room the incarnations of a member here.

@@ -143,7 +143,7 @@ func (p *Partition) join(c *bus.Command) (bus.Answer, bus.Event) {
 func (p *Partition) rejoin(r *room, m *bus.Member, c *bus.Command, claims bool) (bus.Answer, bus.Event) {
 	// From now on the gateway counts it as a member by this command.
 	if m.Gateway == c.Gateway {
-		renew(m, c)
+		m.Seq, m.Inc, m.Proven = max(m.Seq, c.Seq), max(m.Inc, c.Inc), max(m.Proven, c.Proven)
 	}
 	var e bus.Event
 	if claims && r.owner != c.Client {

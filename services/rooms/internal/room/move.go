@@ -20,7 +20,8 @@ func (p *Partition) move(c *bus.Command) (bus.Answer, bus.Event) {
 	m := &r.members[i]
 	switch {
 	case m.Gateway == c.Gateway && m.Inc <= c.Inc:
-		renew(m, c)
+		// Its Seq stays: a leave can be on its way that was numbered before.
+		m.Inc, m.Proven = c.Inc, max(m.Proven, c.Proven)
 		return p.done(r, c), bus.Event{}
 	case m.Inc >= c.Inc || c.Proven < m.Proven:
 		return p.result(bus.Elsewhere), bus.Event{}
@@ -37,11 +38,6 @@ func (p *Partition) relocate(r *room, m *bus.Member, c *bus.Command) bus.Event {
 	e := p.event(r, bus.Moved, m)
 	e.Seq, e.Inc, e.Dead = m.Seq, m.Inc, c.Dead
 	return e
-}
-
-// renew notes the newest command of a member's gateway that counts it as a member, and the incarnation with it.
-func renew(m *bus.Member, c *bus.Command) {
-	m.Seq, m.Inc, m.Proven = max(m.Seq, c.Seq), max(m.Inc, c.Inc), max(m.Proven, c.Proven)
 }
 
 // find lists the memberships of the clients.
