@@ -179,6 +179,7 @@ func TestResumeAgain(t *testing.T) {
 			}
 			defer c.Close()
 			want(t, c.Leave(soon(t), "r"), nil)
+			<-c.Done()
 		}))
 	}
 }
