@@ -40,6 +40,7 @@ func (c *Conn) Finish() {
 	c.in.release()
 	c.parser = parser{}
 	c.mu.Lock()
+	c.cut = true // no lively connection any more
 	closing, answered := c.closing && !c.dead, c.peerClosed
 	c.mu.Unlock()
 	switch {

@@ -230,6 +230,32 @@ func TestEndsAtAnyMoment(t *testing.T) {
 }
 
 // Connections that wait have no goroutine, where connections can be parked.
+// Connections that were lively for a while are parked all the same.
+func TestALivelyConnectionCalmsDown(t *testing.T) {
+	if sockets == nil {
+		t.Skip("connections are not parked here")
+	}
+	ws, e := newServing(t, Options{}, nil).dial(t)
+	for round := range 2 {
+		for range 20 {
+			if err := ws.WriteMessage(OpText, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			wantEcho(t, ws, []byte("x"))
+			<-e.idle
+		}
+		if e.c.parked.Load() {
+			t.Errorf("round %d: parked at once", round)
+		}
+		lively.check()
+		lively.check()
+		<-e.idle
+		for !e.c.parked.Load() {
+			runtime.Gosched()
+		}
+	}
+}
+
 func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 	if sockets == nil {
 		t.Skip("connections are not parked here")

@@ -1,6 +1,9 @@
 package wsock
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // Sink takes what a connection receives. Its methods are called one at a time, each from some goroutine of the package. While
 // one of them runs, nothing more is read from the connection: that is the back-pressure.
@@ -33,8 +36,28 @@ func (c *Conn) Serve(s Sink) {
 // run reads and hands over until there is nothing more for now, or ever.
 func (c *Conn) run() { c.end(c.receive()) }
 
+// more reads more, and waits until there is some if it is told to. A lively connection may find that it is to be parked.
+func (c *Conn) more(wait bool) (err error) {
+	if wait {
+		c.in.rest()
+		err = c.in.wait(c.nc)
+	} else {
+		err = c.in.read(false)
+	}
+	switch {
+	case err == nil && c.lively:
+		c.heardOf.Store(true)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return c.calm(err)
+	}
+	return err
+}
+
 // woken is run for a connection that was parked.
 func (c *Conn) woken() {
+	if c.pace.woken() {
+		c.stay()
+	}
 	err := c.in.read(false)
 	if err == nil {
 		err = c.receive()
@@ -56,16 +79,16 @@ func (c *Conn) receive() error {
 			return err
 		}
 		if c.in.full && c.in.rc != nil {
-			if err := c.in.read(false); err != nil {
+			if err := c.more(false); err != nil {
 				return err
 			}
 			continue
 		}
 		c.sink.Idle()
-		if c.park() {
+		if !c.lively && c.park() {
 			return nil
 		}
-		if err := c.in.wait(c.nc); err != nil {
+		if err := c.more(true); err != nil {
 			return err
 		}
 	}

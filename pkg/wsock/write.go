@@ -27,10 +27,14 @@ type Conn struct {
 	subprotocol string
 	sink        Sink // nil before Serve
 
-	in     input // this and parser are the reading goroutine's
+	in     input // this and what follows are the reading goroutine's
 	parser parser
-	parked atomic.Bool // there is no reading goroutine: see park.go
-	heard  atomic.Bool
+	lively bool
+	pace   pace
+
+	parked  atomic.Bool // there is no reading goroutine: see park.go
+	heardOf atomic.Bool // something has come since a lively connection was checked
+	heard   atomic.Bool // anything has arrived since Heard
 
 	mu      sync.Mutex // guards what follows; never held during a system call
 	queue   *batch     // frames that wait for the writer; nil if none
@@ -245,9 +249,9 @@ func (c *Conn) Abort(code int, reason string) { c.shutCode(code, reason, false) 
 // Cut is Abort after which nothing more is received: the Sink's End follows.
 func (c *Conn) Cut(code int, reason string) {
 	c.Abort(code, reason)
-	_ = c.nc.SetReadDeadline(time.Now()) // Finish sets another
 	c.mu.Lock()
 	c.cut = true
+	_ = c.nc.SetReadDeadline(time.Now()) // Finish sets another
 	c.mu.Unlock()
 	c.unpark()
 }
