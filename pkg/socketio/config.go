@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"signalling/pkg/slots"
 )
 
 // Config is a server's settings. Fields left zero take the default that their comment names.
@@ -66,6 +68,10 @@ type Config struct {
 	// negative allows none.
 	MaxAttachments int
 
+	// Clock has the timers of sessions, which may be late by the width of its slots. Default: a clock of the server's own,
+	// with the Width of its heartbeats.
+	Clock *slots.Clock
+
 	// Logger gets a line at debug level for each session that ends by the client's fault, and one at error level for
 	// each error of Handler.Connect that is no *ConnectError. Session ids are never logged. Default: slog.Default().
 	Logger *slog.Logger
@@ -90,6 +96,9 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxPolling, 10000)
 	def(&c.MaxAttachments, 10)
 	def(&c.Logger, slog.Default())
+	if c.Clock == nil {
+		c.Clock = slots.NewClock(slots.Width(c.PingInterval, c.PingTimeout))
+	}
 	if c.CheckOrigin == nil {
 		c.CheckOrigin = sameOrigin
 	}

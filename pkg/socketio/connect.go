@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 )
 
 // receiveConnect handles CONNECT. There is one namespace: "/".
@@ -110,8 +109,7 @@ func (s *Session) connected() error {
 	}
 	early := s.opening.early
 	s.opening = nil
-	stop(s.limit)
-	s.limit = nil
+	s.srv.clock.Stop(&s.limit)
 	s.state.Store(stateConnected)
 	s.out.Store(s.conn)
 	for _, p := range early {
@@ -149,7 +147,7 @@ func (s *Session) receiveDisconnect(m *message) error {
 	if connected {
 		s.state.Store(stateLeft)
 		s.out.Store(nil)
-		s.limit = time.AfterFunc(s.srv.cfg.ConnectTimeout, s.limitReached)
+		s.limitAfter(s.srv.cfg.ConnectTimeout)
 	}
 	ended := s.ended()
 	s.mu.Unlock()

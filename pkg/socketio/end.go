@@ -49,8 +49,8 @@ func (s *Session) endLocked(reason Reason, f farewell) func() {
 	s.reason = reason
 	s.state.Store(stateClosed)
 	s.out.Store(nil)
-	stop(s.beat)
-	stop(s.limit)
+	s.srv.clock.Stop(&s.beat)
+	s.srv.clock.Stop(&s.limit)
 	var probing *wsock.Conn
 	if s.poll != nil {
 		probing = s.endPolling(f)
@@ -113,7 +113,7 @@ const overtakenGET = time.Second
 // linger keeps an ended session for the client's next GET. The caller holds mu.
 func (s *Session) linger(d time.Duration) {
 	s.state.Store(stateClosing)
-	s.limit = time.AfterFunc(d, s.limitReached)
+	s.limitAfter(d)
 }
 
 // cutShort ends what a graceful end has left running. The caller holds mu.
@@ -132,7 +132,7 @@ func (s *Session) cutShort(f farewell) func() {
 // undeliverable ends a closing session whose client does not fetch the last packets. The caller holds mu.
 func (s *Session) undeliverable() func() {
 	s.state.Store(stateClosed)
-	stop(s.limit)
+	s.srv.clock.Stop(&s.limit)
 	s.poll.drop(nil)
 	return func() { s.srv.remove(s) }
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 
 	"signalling/pkg/wsock"
 )
@@ -79,7 +78,7 @@ func (s *Session) begin() {
 	if !s.ended() { // by a shutdown that came first
 		_ = s.queue(s.openPacket()) // the first packet of an empty queue
 		s.startHeartbeat()
-		s.limit = time.AfterFunc(s.srv.cfg.ConnectTimeout, s.limitReached)
+		s.limitAfter(s.srv.cfg.ConnectTimeout)
 	}
 	conn := s.conn
 	s.mu.Unlock()

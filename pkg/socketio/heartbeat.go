@@ -7,7 +7,9 @@ import (
 	"signalling/pkg/wsock"
 )
 
-// Heartbeats belong to the session, not to a transport: its one timer goes on across an upgrade, in both protocols.
+// Heartbeats belong to the session, not to a transport: its one timer goes on across an upgrade, in both protocols. The
+// sessions share a clock, which pings all those that are due in the same slot of time in one go. No write waits, so that no
+// client holds up another.
 //
 // Engine.IO 4 ("Heartbeat"): the server sends packet 2 every PingInterval, and the client answers with packet 3 within
 // PingTimeout. Engine.IO 3 ("2 ping", "Timeouts"): the client sends packet 2 every PingInterval, the server answers at once;
@@ -21,8 +23,26 @@ func (s *Session) startHeartbeat() {
 		first += c.PingTimeout
 	}
 	s.due = time.Since(s.srv.started) + first
-	s.beat = time.AfterFunc(first, s.heartbeat)
+	s.beatAfter(first)
 }
+
+// beatAfter sets the timer of the heartbeat. The caller holds mu.
+func (s *Session) beatAfter(d time.Duration) { s.srv.clock.Set(&s.beat, d, (*heartbeat)(s)) }
+
+// heartbeat is a session whose ping is due.
+type heartbeat Session
+
+// Due implements slots.Task.
+func (h *heartbeat) Due() { (*Session)(h).heartbeat() }
+
+// limit is a session whose time is up.
+type limit Session
+
+// Due implements slots.Task.
+func (l *limit) Due() { (*Session)(l).limitReached() }
+
+// limitAfter bounds the time of a state. The caller holds mu.
+func (s *Session) limitAfter(d time.Duration) { s.srv.clock.Set(&s.limit, d, (*limit)(s)) }
 
 // heartbeat is called when a ping is due, or overdue.
 func (s *Session) heartbeat() {
@@ -38,7 +58,7 @@ func (s *Session) heartbeat() {
 	}
 	s.pinged = true
 	late := time.Since(s.srv.started) - s.due // the client's time has run since the ping was due
-	s.beat.Reset(s.srv.cfg.PingTimeout - late)
+	s.beatAfter(s.srv.cfg.PingTimeout - late)
 	s.mu.Unlock()
 	if s.srv.beats != nil && s.state.Load() == stateConnected {
 		s.srv.beats.Pinged(s)
@@ -62,7 +82,7 @@ func (s *Session) receivePing(text []byte) error {
 	}
 	s.mu.Lock()
 	if !s.ended() {
-		s.beat.Reset(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
+		s.beatAfter(s.srv.cfg.PingInterval + s.srv.cfg.PingTimeout)
 	}
 	s.mu.Unlock()
 	answer := pongPacket
@@ -87,7 +107,7 @@ func (s *Session) receivePong() error {
 	if s.pinged && !s.ended() {
 		s.pinged = false
 		s.due = time.Since(s.srv.started) + s.srv.cfg.PingInterval
-		s.beat.Reset(s.srv.cfg.PingInterval)
+		s.beatAfter(s.srv.cfg.PingInterval)
 	}
 	s.mu.Unlock()
 	return nil

@@ -137,7 +137,7 @@ func (s *Session) take(g *poll) ([]*Packet, *refusal) {
 	over := len(packets) > 0 && packets[0] == g.of.last && s.state.Load() == stateClosing
 	if over {
 		s.state.Store(stateClosed)
-		stop(s.limit)
+		s.srv.clock.Stop(&s.limit)
 	}
 	s.mu.Unlock()
 	if over {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalling/pkg/slots"
 	"signalling/pkg/wsock"
 )
 
@@ -21,6 +22,7 @@ const (
 type Server struct {
 	cfg     Config
 	handler Handler
+	clock   *slots.Clock
 	started time.Time // for times in less than a time.Time
 	idler   Idler     // handler, if it is one; else nil
 	pinger  Pinger    // likewise
@@ -44,7 +46,7 @@ type Server struct {
 // NewServer makes a server. It needs no start: it works when requests reach it.
 func NewServer(c Config, h Handler) *Server {
 	c = c.withDefaults()
-	s := &Server{cfg: c, handler: h, started: time.Now(), sessions: make(map[string]*Session)}
+	s := &Server{cfg: c, handler: h, clock: c.Clock, started: time.Now(), sessions: make(map[string]*Session)}
 	s.idler, _ = h.(Idler)
 	s.pinger, _ = h.(Pinger)
 	s.beats, _ = h.(Heartbeats)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalling/pkg/slots"
 	"signalling/pkg/wsock"
 )
 
@@ -42,9 +43,9 @@ type Session struct {
 	conn    *wsock.Conn   // the transport, nil while the session polls
 	poll    *polling      // the transport, nil on a WebSocket
 	opening *opening      // nil once the client has joined the namespace
-	beat    *time.Timer   // the heartbeat
+	beat    slots.Timer   // the heartbeat
 	due     time.Duration // when the next ping is due, since the server's start (protocol 4)
-	limit   *time.Timer   // runs while opening, left or closing
+	limit   slots.Timer   // runs while opening, left or closing
 	reason  Reason        // why it ended
 	eio     uint8         // does not change
 	// pinged: a ping is out (protocol 4).

@@ -50,7 +50,7 @@ func (g *guard) begin() {
 		g.expiry.set(g, g.claims.Expires)
 	}
 	if l := g.cfg.Limits; l != nil && (l.FirstCommand > 0 || l.Idle > 0) {
-		g.idle = startIdle(l, &g.session)
+		g.idle = startIdle(g.cfg.clock, l, &g.session)
 	}
 }
 

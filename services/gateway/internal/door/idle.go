@@ -1,29 +1,34 @@
 package door
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"signalling/api/client"
 	"signalling/pkg/limit"
+	"signalling/pkg/slots"
 	"signalling/services/gateway/internal/hub"
 )
 
 // idle closes a client that sends no command: from the beginning, or while it is in no room.
 type idle struct {
+	clock   *slots.Clock
 	limits  *Limits
 	session *atomic.Pointer[hub.Session]
 	began   time.Duration
 	last    atomic.Int64 // when the last command came, in ns of limit.Now; 0 before the first
 
-	alarm
+	mu    sync.Mutex // guards what follows
+	timer slots.Timer
+	over  bool // nothing is to happen any more, also if the timer has just fired
 }
 
-func startIdle(l *Limits, s *atomic.Pointer[hub.Session]) *idle {
-	i := &idle{limits: l, session: s, began: limit.Now()}
+func startIdle(clock *slots.Clock, l *Limits, s *atomic.Pointer[hub.Session]) *idle {
+	i := &idle{clock: clock, limits: l, session: s, began: limit.Now()}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.timer = time.AfterFunc(i.deadline()-i.began, i.due)
+	i.after(i.deadline() - i.began)
 	return i
 }
 
@@ -39,16 +44,20 @@ func (i *idle) deadline() time.Duration {
 	return max(last, i.began) + i.limits.Idle
 }
 
-func (i *idle) due() {
+// after sets the timer. mu is held.
+func (i *idle) after(d time.Duration) { i.clock.Set(&i.timer, d, i) }
+
+// Due implements slots.Task.
+func (i *idle) Due() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	deadline, now := i.deadline(), limit.Now()
 	switch {
 	case i.over || deadline == 0:
 	case now < deadline:
-		i.timer.Reset(deadline - now)
+		i.after(deadline - now)
 	case i.last.Load() != 0 && i.session.Load().Rooms() > 0:
-		i.timer.Reset(i.limits.Idle) // it waits for others
+		i.after(i.limits.Idle) // it waits for others
 	default:
 		i.limits.Count(KindIdle)
 		i.session.Load().Close(client.CloseIdle)
@@ -66,5 +75,8 @@ func (i *idle) stop() {
 	if i == nil {
 		return
 	}
-	i.alarm.stop()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.over = true
+	i.clock.Stop(&i.timer)
 }

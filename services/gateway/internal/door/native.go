@@ -13,6 +13,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/client"
+	"signalling/pkg/slots"
 	"signalling/pkg/wsock"
 	"signalling/services/gateway/internal/hub"
 )
@@ -45,12 +46,17 @@ type Config struct {
 
 	// addresses are those of the clients of both doors; nil without Limits.
 	addresses *addresses
+	// clock has the timers of all clients.
+	clock *slots.Clock
 }
 
 // withDefaults fills the fields that may be left out.
 func (c Config) withDefaults() Config {
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
+	if c.clock == nil {
+		c.clock = slots.NewClock(slots.Width(c.PingInterval, c.PingTimeout))
 	}
 	return c
 }
@@ -179,7 +185,7 @@ type native struct {
 	began   bool // the first message has come
 
 	mu       sync.Mutex // guards the heartbeat
-	timer    *time.Timer
+	timer    slots.Timer
 	awaiting bool // a ping is out
 	over     bool
 }
@@ -345,22 +351,29 @@ func (c *native) giveUp(code client.CloseCode) {
 }
 
 // startHeartbeat sends the first ping after a random part of the interval, so that clients that came together are not
-// pinged together.
+// pinged together for ever.
 func (c *native) startHeartbeat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(1+rand.N(c.door.cfg.PingInterval), c.beat) // #nosec G404 -- jitter
+	c.beatAfter(1 + rand.N(c.door.cfg.PingInterval)) // #nosec G404 -- jitter
 }
+
+// beatAfter sets the timer of the heartbeat. mu is held.
+func (c *native) beatAfter(d time.Duration) { c.door.cfg.clock.Set(&c.timer, d, (*heartbeat)(c)) }
 
 func (c *native) stopHeartbeat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
-	c.timer.Stop()
+	c.door.cfg.clock.Stop(&c.timer)
 }
 
-// beat pings the client, or looks whether it was heard since the last ping. It costs no goroutine in between.
-func (c *native) beat() {
+// heartbeat is a client that is to be pinged.
+type heartbeat native
+
+// Due implements slots.Task. It pings the client, or looks whether it was heard since the last ping.
+func (h *heartbeat) Due() {
+	c := (*native)(h)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -373,10 +386,10 @@ func (c *native) beat() {
 		} else {
 			_ = c.ws.Ping() // if the queue is full, other traffic shows whether the client lives
 		}
-		c.timer.Reset(c.door.cfg.PingTimeout)
+		c.beatAfter(c.door.cfg.PingTimeout)
 	case c.ws.Heard():
 		c.awaiting = false
-		c.timer.Reset(max(c.door.cfg.PingInterval-c.door.cfg.PingTimeout, time.Millisecond))
+		c.beatAfter(max(c.door.cfg.PingInterval-c.door.cfg.PingTimeout, time.Millisecond))
 	default:
 		c.giveUp(client.CloseHeartbeat)
 	}

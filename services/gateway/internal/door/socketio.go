@@ -42,6 +42,7 @@ func NewSocketIO(cfg Config, polling bool, h *hub.Hub) *SocketIO {
 
 		CheckHandshake: d.checkHandshake,
 		Logger:         cfg.Logger,
+		Clock:          cfg.clock,
 	}, d)
 	return d
 }
