@@ -2,6 +2,7 @@ package operate
 
 import (
 	"encoding/json"
+	"net/url"
 	"time"
 )
 
@@ -153,6 +154,8 @@ type RoomState struct {
 type Member struct {
 	Client  string `json:"client"`
 	Gateway string `json:"gateway"`
+	// Display is its display identity, "" if it has none.
+	Display string `json:"display,omitempty"`
 	// Since is the version of the room at which it came in.
 	Since uint64 `json:"since"`
 	// Resumed is how often its session was.
@@ -169,6 +172,8 @@ type Presence struct {
 type Session struct {
 	Client  string `json:"client"`
 	Gateway string `json:"gateway"`
+	// Display is its display identity, "" if it has none.
+	Display string `json:"display,omitempty"`
 	// Connected is false while the session waits to be resumed.
 	Connected bool `json:"connected"`
 	// Since is when the session began at this gateway.
@@ -227,4 +232,12 @@ type Live struct {
 	Instance *Instance  `json:"instance,omitempty"`
 	Rooms    *RoomList  `json:"rooms,omitempty"`
 	Room     *RoomState `json:"room,omitempty"`
+}
+
+// liveLimit is how many rooms, and members of one, the page shows.
+const liveLimit = 100
+
+// LiveQuestion is what the page asks for: the largest rooms whose names begin with "prefix", and the members of "room".
+func LiveQuestion(query url.Values) Question {
+	return Question{Prefix: query.Get("prefix"), Room: query.Get("room"), Largest: true, Limit: liveLimit}
 }

@@ -12,7 +12,8 @@
 //   - GET and PUT /log/level show and change the least severe level that is
 //     logged: curl -X PUT -d debug http://127.0.0.1:8081/log/level
 //
-// Programs add what else they have with [Server.Handle].
+// Programs add what else they have with [Server.Handle], the page of package
+// live among it.
 package admin
 
 import (

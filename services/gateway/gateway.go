@@ -16,7 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/client"
+	"signalling/api/operate"
 	"signalling/pkg/admin"
+	"signalling/pkg/admin/live"
 	"signalling/pkg/client/js"
 	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
@@ -38,6 +40,9 @@ type Options struct {
 	// Metrics is where the gateway's metrics go, and what its admin server shows. Nil means a registry of its own. Two
 	// gateways cannot share one.
 	Metrics *prometheus.Registry
+	// Live, if set, adds what else is in the process to the page on the admin address, in place of the rooms as the gateway
+	// knows them.
+	Live func(context.Context, operate.Question, *operate.Live) error
 }
 
 // Gateway is one gateway. Make it with New, then call Run once.
@@ -57,11 +62,12 @@ type Gateway struct {
 	release context.CancelFunc // ends what New has started beside the connection and the addresses
 
 	operators operators
+	more      func(context.Context, operate.Question, *operate.Live) error // Options.Live
 }
 
 // New connects to the bus and binds the addresses. Errors that wrap settings.ErrInvalid need a person.
 func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics, operators: newOperators()}
+	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics, operators: newOperators(), more: opts.Live}
 	if g.log == nil {
 		g.log = slog.Default()
 	}
@@ -173,6 +179,7 @@ func (g *Gateway) listen(root http.Handler, doors door.Config) (err error) {
 	}
 	g.admin.AddCheck("nats", func(context.Context) error { return natsbus.Ready(g.nc) })
 	g.admin.Handle("GET /metrics", metrics.Handler(g.metrics))
+	live.Serve(g.admin, g.live)
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", g.doors.Native(g.native))
 	mux.Handle("/socket.io/", g.doors.SocketIO(g.sio))

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,6 +120,18 @@ func (g *Gateway) probe(q *operate.Question) (operate.Probe, error) {
 		return g.hub.EchoProbe(ctx, q.Room)
 	}
 	return g.hub.RunProbe(ctx, q.Room, q.Client, q.Count)
+}
+
+// live is what the page on the admin address shows.
+func (g *Gateway) live(ctx context.Context, query url.Values) (any, error) {
+	q := operate.LiveQuestion(query)
+	page := &operate.Live{Now: time.Now(), Gateway: g.Status()}
+	if g.more != nil {
+		return page, g.more(ctx, q, page)
+	}
+	list, room := g.hub.Look(&q)
+	page.Rooms, page.Room = &list, room
+	return page, nil
 }
 
 // Status is what this gateway has, for operators.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/api/bus"
+	"signalling/api/operate"
 	"signalling/pkg/admin"
+	"signalling/pkg/admin/live"
 	"signalling/pkg/metrics"
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
@@ -233,6 +236,10 @@ func (s *Service) startAdmin(nc *nats.Conn) (*admin.Server, error) {
 	adm.AddCheck("nats", func(context.Context) error { return natsbus.Ready(nc) })
 	adm.AddCheck("partitions", s.serves)
 	adm.Handle("GET /metrics", metrics.Handler(s.opts.Metrics))
+	live.Serve(adm, func(ctx context.Context, query url.Values) (any, error) {
+		page := &operate.Live{Now: time.Now()}
+		return page, s.Live(ctx, operate.LiveQuestion(query), page)
+	})
 	adm.SetStarted()
 	return adm, nil
 }

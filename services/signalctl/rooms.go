@@ -111,15 +111,23 @@ func room(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.out, "kicked      %s\n", strings.Join(state.Banned, " "))
 	}
 	fmt.Fprintf(c.out, "members     %d\n\n", state.Members)
-	t := newTable(c.out, "CLIENT", "GATEWAY", "SINCE VERSION", "RESUMED")
+	t := newTable(c.out, "CLIENT", "GATEWAY", "SINCE VERSION", "RESUMED", "DISPLAY")
 	for _, m := range state.List {
-		t.add(m.Client, m.Gateway, m.Since, m.Resumed)
+		t.add(m.Client, m.Gateway, m.Since, m.Resumed, display(m.Display))
 	}
 	err = t.end()
 	if state.Next != 0 {
 		fmt.Fprintf(c.out, "%d of %d members; -limit shows more\n", len(state.List), state.Members)
 	}
 	return err
+}
+
+// display shows a display identity.
+func display(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return safe(text)
 }
 
 func roomOptions(s *operate.RoomState) string {
@@ -171,8 +179,8 @@ func client(ctx context.Context, c *call) error {
 		if !s.Connected {
 			state = "away, may come back"
 		}
-		fmt.Fprintf(c.out, "gateway     %s, since %s\nstate       %s\nsent        %s, of which %s\n", s.Gateway, s.Since.Local().Format(time.DateTime),
-			state, count(int(s.Sent), "message", "messages"), // #nosec G115 -- for people
+		fmt.Fprintf(c.out, "gateway     %s, since %s\ndisplay     %s\nstate       %s\nsent        %s, of which %s\n", s.Gateway,
+			s.Since.Local().Format(time.DateTime), display(s.Display), state, count(int(s.Sent), "message", "messages"), // #nosec G115 -- for people
 			waiting(s))
 	}
 	fmt.Fprintln(c.out)

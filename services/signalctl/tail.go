@@ -67,6 +67,9 @@ func tailLine(n *ask.News) string {
 	case n.Kind == string(bus.Closed):
 		parts = append(parts, "by an operator")
 	}
+	if n.Display != "" {
+		parts = append(parts, "as "+safe(n.Display))
+	}
 	if n.Owner != "" {
 		parts = append(parts, "owner is now "+n.Owner)
 	}

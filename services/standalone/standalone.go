@@ -81,7 +81,7 @@ func (s *Server) make(ctx context.Context, cfg Config, opts Options, inProcess n
 		return err
 	}
 	s.gateway, err = gateway.New(ctx, cfg.Gateway, gateway.Options{
-		Logger: s.log, InProcess: inProcess, Root: opts.Root, Metrics: s.metrics,
+		Logger: s.log, InProcess: inProcess, Root: opts.Root, Metrics: s.metrics, Live: s.rooms.Live,
 	})
 	return err
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { browser, cameras, control, gateways, until } from "./kit.mjs";
+import { audit, browser, cameras, control, gateways, until } from "./kit.mjs";
 
 const out = new URL("out/", import.meta.url).pathname;
 const looks = {
@@ -363,44 +363,6 @@ test("every control has a name, and text is legible", async () => {
   }
   await tab.close();
 });
-
-/** Runs in the page: controls without a name, and text whose contrast is below WCAG 2.2 AA (4.5:1). */
-function audit() {
-  const faults = [];
-  const visible = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".quiet");
-  for (const control of document.querySelectorAll("button, input, select, summary, [tabindex='0']")) {
-    const name = control.ariaLabel || control.textContent.trim() || control.labels?.[0]?.textContent.trim();
-    if (visible(control) && !name) faults.push(`no name: ${control.outerHTML.slice(0, 80)}`);
-  }
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (color) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = (rgb) => {
-    const [r, g, b] = rgb.map((value) => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const [r, g, b, a] = rgba(getComputedStyle(e).backgroundColor);
-      if (a > 150) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !visible(element) || element.closest("button:disabled, .skip, script")) continue;
-    const fore = luminance(rgba(getComputedStyle(element).color).slice(0, 3));
-    const back = luminance(behind(element));
-    const contrast = (Math.max(fore, back) + 0.05) / (Math.min(fore, back) + 0.05);
-    if (contrast < 4.5) faults.push(`${contrast.toFixed(1)}:1 ${walker.currentNode.data.trim().slice(0, 40)}`);
-  }
-  return faults;
-}
 
 test("denied permission and a missing camera are told, and the call goes on without", async () => {
   const plain = await browser({ fake: false });

@@ -2,6 +2,8 @@ package signalctl
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -74,7 +76,13 @@ func TestNoSecretIsShown(t *testing.T) {
 	}
 	must(t, errors.Join(endTail(), endHuman()))
 	shown += tail.String() + human.String()
-	// PAGE
+	for _, p := range append(append([]*lab.Process{}, s.rooms...), s.gateways...) {
+		addr, err := lab.AdminAddr(ctx, p)
+		must(t, err)
+		for _, path := range []string{"/", "/live.json", "/live.json?room=" + room, "/live.json?prefix=sec"} {
+			shown += get(t, "http://"+addr+path)
+		}
+	}
 	if n := strings.Count(shown, room); n < 10 {
 		t.Errorf("the room is shown %d times only:\n%s", n, shown)
 	}
@@ -91,3 +99,16 @@ func TestNoSecretIsShown(t *testing.T) {
 // longWord is how the salted hashes of a policy look: 16 bytes of salt and 32 of a hash in base64. Nothing else that is shown
 // is a word of that length.
 var longWord = regexp.MustCompile(`[A-Za-z0-9+/]{60,}`)
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := (&http.Client{Timeout: labtest.Patience, Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
+	must(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(t, err)
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s", url, resp.Status)
+	}
+	return string(body)
+}

@@ -151,6 +151,10 @@ var removals = []removal{
 		"services/rooms/internal/room/operate.go", "= q.OwnerKey != \"\", q.Metadata, q.Banned", "= q.OwnerKey != \"\", q.Metadata, append(slices.Clone(q.Banned), q.OwnerKey, q.Password)",
 		[]string{"services/rooms/internal/room TestLook", "services/e2e/signalctl TestNoSecretIsShown"},
 	},
+	{
+		"pkg/admin/live/live.go", "h.Set(\"Content-Security-Policy\", contentPolicy)", "_ = contentPolicy",
+		[]string{"pkg/admin/live TestThePageHasAPolicy", "services/e2e/browser TestLivePage"},
+	},
 	{"services/signalctl/show.go", "if odd || text", "if text", []string{"services/signalctl TestWhatClientsChooseIsMadeSafe"}},
 	{"deploy/nats/common.conf", "include account.conf", "include account.conf\nno_auth_user: $gateway_NKEY", []string{nats + "TestClosed"}},
 	{"deploy/nats/cluster.conf", routesTLS, "", []string{nats + "TestRoutesClosed"}},

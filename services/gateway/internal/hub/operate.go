@@ -16,7 +16,7 @@ func (h *Hub) Inspect(id string) (operate.Session, bool) {
 		return operate.Session{}, false
 	}
 	view := operate.Session{
-		Client: s.id, Gateway: h.id, Connected: true, Since: time.Unix(s.since, 0).UTC(), Sent: s.sent.Load(), Rooms: []string{},
+		Client: s.id, Gateway: h.id, Display: s.display, Connected: true, Since: time.Unix(s.since, 0).UTC(), Sent: s.sent.Load(), Rooms: []string{},
 	}
 	if k := s.keep; k != nil {
 		k.mu.Lock()
@@ -110,7 +110,9 @@ func (p *partition) look(q *operate.Question) *operate.RoomState {
 			s.Next = s.List[len(s.List)-1].Since
 			break
 		}
-		s.List = append(s.List, operate.Member{Client: m.Client, Gateway: m.Gateway, Since: m.Since, Resumed: m.Inc})
+		s.List = append(s.List, operate.Member{
+			Client: m.Client, Gateway: m.Gateway, Display: m.Display, Since: m.Since, Resumed: m.Inc,
+		})
 	}
 	return s
 }

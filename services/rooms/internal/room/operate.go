@@ -105,7 +105,7 @@ func (p *Partition) Look(q *operate.Question) (operate.RoomState, bool) {
 }
 
 func memberOf(m *bus.Member) operate.Member {
-	return operate.Member{Client: m.Client, Gateway: m.Gateway, Since: m.Since, Resumed: m.Inc}
+	return operate.Member{Client: m.Client, Gateway: m.Gateway, Display: m.Display, Since: m.Since, Resumed: m.Inc}
 }
 
 // Memberships lists the rooms in which a client is, at most limit of them.

@@ -78,6 +78,8 @@ type News struct {
 	Room    string `json:"room"`
 	Client  string `json:"client,omitempty"`
 	Gateway string `json:"gateway,omitempty"`
+	// Display is the display identity of a client that has joined.
+	Display string `json:"display,omitempty"`
 	// Owner is the room's owner from now on, if it has changed.
 	Owner   string `json:"owner,omitempty"`
 	Epoch   uint64 `json:"epoch"`
@@ -155,7 +157,7 @@ func missed(last, now bus.Stamp) int {
 
 func newsOf(e *bus.Event) News {
 	n := News{
-		Kind: string(e.Kind), Room: e.Room, Client: e.Client, Gateway: e.Gateway, Owner: e.Owner, Epoch: e.Epoch, Version: e.Version,
+		Kind: string(e.Kind), Room: e.Room, Client: e.Client, Gateway: e.Gateway, Display: e.Display, Owner: e.Owner, Epoch: e.Epoch, Version: e.Version,
 	}
 	if p := e.Policy; p != nil {
 		n.Options = &Options{
