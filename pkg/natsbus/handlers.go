@@ -89,6 +89,15 @@ func (o Options) serverAttrs(nc *nats.Conn) []any {
 	return []any{"server", nc.ConnectedServerName(), "url", nc.ConnectedUrlRedacted()}
 }
 
+// Server says which server nc is connected to, for people, without a password; "" if it is not connected. inProcess says that it
+// was given one in this process, for which nats.go reports its default URL.
+func Server(nc *nats.Conn, inProcess bool) string {
+	if inProcess && nc.IsConnected() {
+		return "in this process"
+	}
+	return nc.ConnectedUrlRedacted()
+}
+
 func subjectAttrs(sub *nats.Subscription, attrs ...any) []any {
 	if sub != nil {
 		attrs = append(attrs, "subject", sub.Subject)

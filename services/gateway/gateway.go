@@ -62,12 +62,13 @@ type Gateway struct {
 	release context.CancelFunc // ends what New has started beside the connection and the addresses
 
 	operators operators
+	inProcess bool                                                         // NATS is
 	more      func(context.Context, operate.Question, *operate.Live) error // Options.Live
 }
 
 // New connects to the bus and binds the addresses. Errors that wrap settings.ErrInvalid need a person.
 func New(ctx context.Context, cfg Config, opts Options) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics, operators: newOperators(), more: opts.Live}
+	g := &Gateway{cfg: cfg, log: opts.Logger, metrics: opts.Metrics, operators: newOperators(), more: opts.Live, inProcess: opts.InProcess != nil}
 	if g.log == nil {
 		g.log = slog.Default()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/operate"
+	"signalling/pkg/natsbus"
 	"signalling/pkg/service"
 )
 
@@ -139,7 +140,7 @@ func (g *Gateway) Status() *operate.Gateway {
 	s := g.hub.Stats()
 	return &operate.Gateway{
 		Process: operate.Process{
-			ID: g.hub.ID(), Protocol: bus.ProtocolVersion, NATS: g.nc.ConnectedUrlRedacted(), Runtime: operate.Runtime(service.Self()),
+			ID: g.hub.ID(), Protocol: bus.ProtocolVersion, NATS: natsbus.Server(g.nc, g.inProcess), Runtime: operate.Runtime(service.Self()),
 		},
 		Listen: g.Addr().String(), Draining: g.operators.draining.Load(), Clients: s.Sessions, Detached: s.Detached, Rooms: s.Rooms,
 		Requests: s.Requests, Announcements: s.Announcements, Held: s.Held, Unacked: s.Unacked, KeptBytes: s.KeptBytes,

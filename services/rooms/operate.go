@@ -8,6 +8,7 @@ import (
 
 	"signalling/api/bus"
 	"signalling/api/operate"
+	"signalling/pkg/natsbus"
 	"signalling/pkg/service"
 )
 
@@ -69,7 +70,7 @@ func (s *Service) Status(ctx context.Context) (*operate.Instance, error) {
 	}
 	i := &operate.Instance{
 		Process: operate.Process{
-			ID: s.instance, Protocol: bus.ProtocolVersion, NATS: nc.ConnectedUrlRedacted(), Runtime: operate.Runtime(service.Self()),
+			ID: s.instance, Protocol: bus.ProtocolVersion, NATS: natsbus.Server(nc, s.opts.InProcess != nil), Runtime: operate.Runtime(service.Self()),
 		},
 		Ownership: string(s.cfg.Ownership), Rooms: stats.Rooms, Members: stats.Members, Partitions: append([]operate.Partition{}, stats.Partitions...),
 		Active: stats.Active, Gateways: stats.Heard, Peers: []string{}, Owners: make([]string, bus.Partitions),

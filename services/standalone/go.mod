@@ -8,6 +8,7 @@ require (
 	go.opentelemetry.io/proto/otlp v1.11.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/protobuf v1.36.12
+	signalling/api v0.0.0
 	signalling/pkg v0.0.0
 	signalling/pkg/client v0.0.0
 	signalling/services/gateway v0.0.0
@@ -57,7 +58,6 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/grpc v1.83.2 // indirect
-	signalling/api v0.0.0 // indirect
 )
 
 replace (

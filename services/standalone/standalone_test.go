@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"signalling/api/operate"
 	"signalling/pkg/client"
 	"signalling/pkg/settings"
 )
@@ -163,4 +164,23 @@ func BenchmarkOneProcess(b *testing.B) {
 			expect[*client.SignalReceive](b, guest)
 		}
 	})
+}
+
+// The one admin address shows both services, and the rooms as their owner has them.
+func TestTheLivePageShowsBoth(t *testing.T) {
+	s, _ := start(t)
+	dial(t, s)
+	resp, err := (&http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + s.AdminAddr().String() + "/live.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var page operate.Live
+	if err := json.NewDecoder(resp.Body).Decode(&page); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp.Status, err)
+	}
+	if page.Gateway == nil || page.Instance == nil || page.Rooms == nil || page.Instance.Active != 64 || page.Gateway.NATS != "in this process" ||
+		page.Gateway.PID != page.Instance.PID {
+		t.Errorf("%+v", page)
+	}
 }

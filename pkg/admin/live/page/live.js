@@ -119,7 +119,7 @@ function title(page) {
   document.title = `${what} on ${process.host}`;
   const facts = [`on ${process.host}`, `version ${process.version}`, `up ${span(process.uptime)}`, `process ${process.pid}`];
   if (page.gateway) facts.push(`clients at ${page.gateway.listen}`);
-  facts.push(process.nats ? `NATS at ${process.nats}` : "without NATS", `${numbers.format(process.goroutines)} goroutines`);
+  facts.push(process.nats ? `NATS ${/:/.test(process.nats) ? "at " : ""}${process.nats}` : "without NATS", `${numbers.format(process.goroutines)} goroutines`);
   $("subtitle").textContent = facts.join(" · ");
 }
 
