@@ -20,3 +20,10 @@ func TestQuickStart(t *testing.T) {
 	chromium := need.Program(t, "chromium", "chromium")
 	runScript(t, separate(t), 2*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "quickstart.test.mjs")
 }
+
+// The demo page in Chromium, where sessions are kept.
+func TestPageResume(t *testing.T) {
+	modules(t)
+	chromium := need.Program(t, "chromium", "chromium")
+	runScript(t, keeping(t), 2*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "pageresume.test.mjs")
+}

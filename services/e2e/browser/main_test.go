@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,13 +26,21 @@ import (
 func TestMain(m *testing.M) { labtest.Main(m) }
 
 // separate starts rooms and two gateways that serve the demo page, each on a port that stays the same over a restart.
-func separate(t *testing.T) *labtest.Site {
+func separate(t *testing.T) *labtest.Site { return separateWith(t) }
+
+func separateWith(t *testing.T, env ...string) *labtest.Site {
 	t.Helper()
-	layout := lab.Layout{Gateways: 2, GatewayEnv: []string{"GATEWAY_DEMO=true"}}
+	layout := lab.Layout{Gateways: 2, GatewayEnv: append([]string{"GATEWAY_DEMO=true"}, env...)}
 	for range layout.Gateways {
 		layout.EachGatewayEnv = append(layout.EachGatewayEnv, []string{listen(t)})
 	}
 	return labtest.Private(t, layout)
+}
+
+// keeping is separate with sessions that outlive their connections.
+func keeping(t *testing.T) *labtest.Site {
+	t.Helper()
+	return separateWith(t, "GATEWAY_RESUME_WINDOW=60s", "GATEWAY_RESUME_SECRET=0123456789abcdef0123456789abcdef")
 }
 
 // listen is the setting of a free address.
@@ -98,7 +107,8 @@ func runScript(t *testing.T, s *labtest.Site, limit time.Duration, env []string,
 	t.Logf("%s", out.Bytes())
 }
 
-// controller lets a script stop, kill and start the site: POST /stop, /roll, /kill and /start.
+// controller lets a script stop, kill and start the site: POST /stop, /roll, /kill and /start; with a number behind it,
+// as in /kill/0, only that gateway.
 type controller struct {
 	t    *testing.T
 	site *labtest.Site
@@ -108,16 +118,21 @@ type controller struct {
 func (c *controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	site := *c.site.Site
+	what, which, some := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if i, err := strconv.Atoi(which); some && err == nil && i < len(site.Gateways) {
+		site.Rooms, site.Gateways = nil, site.Gateways[i:i+1]
+	}
 	var err error
-	switch r.URL.Path {
-	case "/stop":
-		err = c.stop(r)
-	case "/roll":
-		err = c.roll(r)
-	case "/kill":
-		err = c.kill()
-	case "/start":
-		err = c.start(r)
+	switch what {
+	case "stop":
+		err = stop(r.Context(), &site)
+	case "roll":
+		err = roll(r.Context(), &site)
+	case "kill":
+		err = kill(&site)
+	case "start":
+		err = start(r.Context(), &site)
 	default:
 		http.NotFound(w, r)
 		return
@@ -130,56 +145,55 @@ func (c *controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // all are the site's processes, in the order in which they are started.
-func (c *controller) all() []*lab.Process {
-	var all []*lab.Process
-	if c.site.Rooms != nil {
-		all = append(all, c.site.Rooms)
+func all(s *lab.Site) []*lab.Process {
+	if s.Rooms == nil {
+		return s.Gateways
 	}
-	return append(all, c.site.Gateways...)
+	return append([]*lab.Process{s.Rooms}, s.Gateways...)
 }
 
 // stop stops the gateways, all at once, and then rooms.
-func (c *controller) stop(r *http.Request) error {
-	for _, p := range c.site.Gateways {
+func stop(ctx context.Context, s *lab.Site) error {
+	for _, p := range s.Gateways {
 		if err := p.Terminate(); err != nil {
 			return err
 		}
 	}
-	for _, p := range c.site.Gateways {
-		if _, err := p.Wait(r.Context()); err != nil {
+	for _, p := range s.Gateways {
+		if _, err := p.Wait(ctx); err != nil {
 			return err
 		}
 	}
-	if c.site.Rooms == nil {
+	if s.Rooms == nil {
 		return nil
 	}
-	_, err := c.site.Rooms.Stop(r.Context())
+	_, err := s.Rooms.Stop(ctx)
 	return err
 }
 
 // roll stops the gateways one after the other, and then rooms.
-func (c *controller) roll(r *http.Request) error {
-	for _, p := range c.site.Gateways {
-		if _, err := p.Stop(r.Context()); err != nil {
+func roll(ctx context.Context, s *lab.Site) error {
+	for _, p := range s.Gateways {
+		if _, err := p.Stop(ctx); err != nil {
 			return err
 		}
 	}
-	_, err := c.site.Rooms.Stop(r.Context())
+	_, err := s.Rooms.Stop(ctx)
 	return err
 }
 
 // kill ends everything without a good-bye.
-func (c *controller) kill() error {
+func kill(s *lab.Site) error {
 	var errs []error
-	for _, p := range c.all() {
+	for _, p := range all(s) {
 		errs = append(errs, p.Kill())
 	}
 	return errors.Join(errs...)
 }
 
-func (c *controller) start(r *http.Request) error {
-	for _, p := range c.all() {
-		if err := p.Start(r.Context()); err != nil {
+func start(ctx context.Context, s *lab.Site) error {
+	for _, p := range all(s) {
+		if err := p.Start(ctx); err != nil {
 			return err
 		}
 	}

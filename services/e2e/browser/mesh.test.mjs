@@ -1,7 +1,8 @@
 // PeerMesh in Chromium: what the demo page does not do.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browser, gateways } from "./kit.mjs";
+import { browser } from "./kit.mjs";
+import { both, connected, end, member as memberOf } from "./mesh.mjs";
 
 let chromium;
 let names = 0;
@@ -11,66 +12,7 @@ before(async () => {
 });
 after(() => chromium?.close());
 
-/** A page at the i-th gateway with a client and a mesh in `room`, made before it enters; the first one creates it. */
-async function member(room, i, options = {}, from = chromium) {
-  const page = await (await from.newContext()).newPage();
-  page.errors = [];
-  page.on("pageerror", (error) => page.errors.push(String(error)));
-  await page.goto(`${gateways[i % gateways.length]}/`);
-  await page.evaluate(setUp, { room, options, create: i === 0 });
-  return page;
-}
-
-/** Runs in the page. */
-async function setUp({ room, options, create }) {
-  const { PeerMesh, SignallingClient } = await import("/client.mjs");
-  const client = new SignallingClient();
-  const mesh = new PeerMesh(client, room, options);
-  const seen = { states: [], tracks: [], messages: [], errors: [], ends: [], frames: [], left: 0 };
-  mesh.on("state", ({ state }) => seen.states.push(state));
-  mesh.on("track", ({ track, streams }) => seen.tracks.push({ kind: track.kind, stream: streams[0]?.id, track }));
-  mesh.on("message", ({ label, data }) => seen.messages.push({ label, data }));
-  mesh.on("error", ({ error }) => seen.errors.push(String(error)));
-  mesh.on("closed", ({ reason }) => seen.ends.push(reason));
-  mesh.on("peer-left", () => seen.left++);
-  client.on("frame", ({ text }) => seen.frames.push(JSON.parse(text)));
-  globalThis.until = async (check) => {
-    const end = Date.now() + 20_000;
-    while (!(await check())) {
-      if (Date.now() > end) throw new Error(`not within 20 s: ${check}; ${JSON.stringify(seen.states)} ${seen.errors}`);
-      await new Promise((resume) => setTimeout(resume, 20));
-    }
-  };
-  /** A picture that moves. */
-  globalThis.picture = () => {
-    const canvas = document.createElement("canvas");
-    const context = canvas.getContext("2d");
-    setInterval(() => {
-      context.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
-      context.fillRect(0, 0, canvas.width, canvas.height);
-    }, 50);
-    return canvas.captureStream(10);
-  };
-  Object.assign(globalThis, { client, mesh, seen });
-  await (create ? client.createRoom(room) : client.joinRoom(room));
-}
-
-const both = (pages, run, argument) => Promise.all(pages.map((page) => page.evaluate(run, argument)));
-const connected = (pages, others = 1) =>
-  both(
-    pages,
-    (count) => until(() => mesh.peers.size === count && [...mesh.peers.values()].every((p) => p.state === "connected" && p.channels.size > 0)),
-    others,
-  );
-
-/** Closes the pages; nothing may have gone wrong in any. */
-async function end(pages) {
-  for (const page of pages) {
-    assert.deepEqual(await page.evaluate(() => seen.errors), []);
-    assert.deepEqual(page.errors, []);
-    await page.context().close();
-  }
-}
+const member = (room, i, options, from = chromium) => memberOf(from, room, i, options);
 
 async function pair(options) {
   const room = `mesh ${Date.now()} ${++names}`;

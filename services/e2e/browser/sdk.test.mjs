@@ -1,50 +1,12 @@
 // The browser SDK under Node, against real servers.
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
-import WebSocket, { WebSocketServer } from "ws";
-import { PeerMesh, PROTOCOL, reconnectAfter, SignallingClient, SignallingError } from "../../../pkg/client/js/dist/client.mjs";
+import WebSocket from "ws";
+import { PeerMesh, reconnectAfter, SignallingClient } from "../../../pkg/client/js/dist/client.mjs";
 import { control, gateways, until } from "./kit.mjs";
+import { aRoom, client, clients, closeAll, code, fake, saw, unhandled, welcome } from "./sdk.mjs";
 
-const unhandled = [];
-process.on("unhandledRejection", (error) => unhandled.push(error));
-
-const clients = [];
-let names = 0;
-const aRoom = () => `sdk ${Date.now()} ${++names} *.>$ ✨`;
-
-/** A client of the i-th gateway. Its sockets are in client.sockets, its events in client.log. */
-function client(i = 0, options = {}) {
-  const sockets = [];
-  class Socket extends WebSocket {
-    constructor(...args) {
-      super(...args);
-      sockets.push(this);
-    }
-  }
-  const url = `${gateways[i % gateways.length]}/ws`;
-  const made = new SignallingClient(url, { WebSocket: Socket, reconnect: { min: 50, max: 500 }, ...options });
-  const log = [];
-  for (const name of ["open", "down", "closed", "room-joined", "room-left", "room-gone", "client-joined", "client-left", "owner-changed", "room-updated", "error"]) {
-    made.on(name, (event) => log.push({ name, ...event }));
-  }
-  clients.push(made);
-  return Object.assign(made, { sockets, log, cut: () => sockets.at(-1).terminate() });
-}
-
-const saw = (c, name, match = {}) =>
-  until(`${name} ${JSON.stringify(match)}`, () =>
-    c.log.find((e) => e.name === name && Object.entries(match).every(([key, value]) => e[key] === value)),
-  );
-
-const code = (expected) => (error) => {
-  assert.ok(error instanceof SignallingError, String(error));
-  assert.equal(error.code, expected);
-  return true;
-};
-
-afterEach(() => {
-  for (const c of clients.splice(0)) c.close();
-});
+afterEach(closeAll);
 after(() => assert.deepEqual(unhandled, []));
 
 test("create, join, signal and leave settle by their answers, and the others are told", async () => {
@@ -423,15 +385,6 @@ test("frames show both directions as they travel", async () => {
   await a.createRoom(room);
   assert.deepEqual(frames, [["in", "welcome"], ["out", "room-create"], ["in", "room-created"]]);
 });
-
-/** A server that does what a test wants with each connection. */
-async function fake(serve) {
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-  server.on("connection", serve);
-  await new Promise((resolve) => server.once("listening", resolve));
-  return { url: `ws://127.0.0.1:${server.address().port}/ws`, stop: () => server.close() };
-}
-const welcome = (fields = {}) => JSON.stringify({ event: "welcome", clientId: "me", protocol: PROTOCOL, ...fields });
 
 test("display identities are those of the members that are there", async () => {
   let socket;

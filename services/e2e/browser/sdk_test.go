@@ -22,3 +22,9 @@ func TestSDK(t *testing.T) {
 		})
 	}
 }
+
+// How the SDK comes back to its session, under Node: over two gateways that stop and die, and by scripts.
+func TestSDKResume(t *testing.T) {
+	modules(t)
+	runScript(t, keeping(t), 2*time.Minute, nil, "--test", "--test-concurrency=1", "--test-reporter=spec", "resume.test.mjs", "session.test.mjs")
+}

@@ -1,8 +1,7 @@
-import { pause, type Backoff } from "./backoff.js";
 import { type Arguments, Commands, entering, type Pending, shown } from "./commands.js";
+import { Connection } from "./connection.js";
 import { abortable, Emitter, type Unsubscribe } from "./emitter.js";
-import { passes, SignallingError } from "./errors.js";
-import { Link, type WebSocketConstructor } from "./link.js";
+import { SignallingError } from "./errors.js";
 import type {
   Address,
   ClientEvents,
@@ -13,50 +12,61 @@ import type {
   Room,
   RoomOptions,
 } from "./options.js";
-import { BEARER, type Frame, type Operation, PROTOCOL, reconnectAfter } from "./protocol.js";
-import { type Lost, Rooms } from "./rooms.js";
+import type { Frame, Operation } from "./protocol.js";
+import type { Sent } from "./resend.js";
+import { restore, type Restorer } from "./restore.js";
+import { Rooms } from "./rooms.js";
+import { gatewayDied } from "./session.js";
 
 /** Bytes that may wait in the socket. Signals beyond that are refused. */
 const MAX_WAITING = 4 << 20;
 /** Signals that are kept for the first listener. */
 const MAX_EARLY = 256;
-/** A connection that ended sooner than this, in ms, makes the pauses longer. */
-const STABLE = 5000;
-
 /**
- * A client of the signalling server: one connection, made anew when it is lost. Rooms that the client was in are entered
- * again after a reconnect, and those that it owned are created again, with the options that they had.
+ * A client of the signalling server: one connection, made anew when it is lost. Where the server keeps sessions, the client
+ * is then the same as before: it has its id, is in its rooms and gets what it has missed. Otherwise it has a new id; rooms
+ * that it was in are entered again, and those that it owned are created again, with the options that they had.
  */
 export class SignallingClient extends Emitter<ClientEvents> {
-  readonly #address: Address;
   readonly #options: ClientOptions;
-  readonly #backoff: Backoff | undefined;
+  readonly #connection: Connection;
   readonly #rooms = new Rooms();
   readonly #commands = new Commands();
   readonly #waiters = new Set<{ resolve(): void; reject(error: unknown): void }>();
-  readonly #online = () => this.#retryNow();
-  #state: ClientState = "idle";
-  #link: Link | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #restorer: Restorer;
   #id = "";
   #display: string | undefined;
   #maxMessage = Infinity;
   #iceServers: RTCIceServer[] | undefined;
-  #attempt = 0;
-  #openedAt = 0;
-  #opened = 0;
+  #sessions = 0;
   #early: ClientEvents["signal"][] = [];
 
-  /** The address defaults to /ws on the page's own host. */
-  constructor(address?: Address, options: ClientOptions = {}) {
+  /** The address defaults to /ws on the page's own host. Of several, one after the other is tried. */
+  constructor(address: Address = () => new URL("/ws", location.href), options: ClientOptions = {}) {
     super();
-    this.#address = address ?? (() => new URL("/ws", location.href));
     this.#options = options;
-    const { reconnect = true } = options;
-    if (reconnect) this.#backoff = { min: 500, max: 15_000, ...(reconnect === true ? {} : reconnect) };
+    this.#connection = new Connection(address, options, {
+      seen: (direction, text) => this.emit("frame", { direction, text }),
+      welcome: (frame) => this.#welcome(frame),
+      opened: (frame) => this.#opened(frame),
+      resumed: (frame, again) => this.#resumed(frame, again),
+      frame: (frame) => this.#receive(frame),
+      paused: () => this.#paused(),
+      lost: () => this.#lost(),
+      down: (event) => this.emit("down", event),
+      closed: (event) => this.#closed(event),
+    });
+    this.#restorer = {
+      rooms: this.#rooms,
+      session: () => this.#sessions,
+      connect: () => this.connect(),
+      send: (op, args) => this.#send(op, args, undefined, true),
+      timeout: options.restoreTimeout ?? 30_000,
+      gone: (room, error) => this.emit("room-gone", { room, error }),
+    };
   }
 
-  /** The id by which other members know this client. Each connection has a new one; empty before the first. */
+  /** The id by which other members know this client. Each session has a new one; empty before the first. */
   get id(): string {
     return this.#id;
   }
@@ -67,7 +77,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
   }
 
   get state(): ClientState {
-    return this.#state;
+    return this.#connection.state;
   }
 
   /** The rooms that the client is in now, by name. */
@@ -85,18 +95,15 @@ export class SignallingClient extends Emitter<ClientEvents> {
    * closed or the signal aborts the wait. Commands connect by themselves.
    */
   connect({ signal }: CommandOptions = {}): Promise<void> {
-    if (this.#state === "open") return Promise.resolve();
-    if (this.#state === "closed") return quiet(Promise.reject(closedError()));
+    if (this.state === "open") return Promise.resolve();
+    if (this.state === "closed") return quiet(Promise.reject(closedError()));
     if (signal?.aborted) return quiet(Promise.reject(signal.reason));
     const opened = abortable<void>(signal, (resolve, reject) => {
       const waiter = { resolve, reject };
       this.#waiters.add(waiter);
       return () => this.#waiters.delete(waiter);
     });
-    if (this.#state === "idle") {
-      globalThis.addEventListener?.("online", this.#online);
-      void this.#dial();
-    }
+    this.#connection.start();
     return quiet(opened);
   }
 
@@ -129,15 +136,18 @@ export class SignallingClient extends Emitter<ClientEvents> {
 
   /** Leaves the room, which ends it if this client owns it. Rejects with `not-in-room`. */
   async leaveRoom(room: string, { signal }: CommandOptions = {}): Promise<void> {
-    const lost = this.#rooms.forget(room);
-    if (lost && this.#state !== "open") {
+    let lost = this.#rooms.forget(room);
+    if (lost && this.state !== "open") {
       this.emit("room-left", { room, kicked: false });
       return;
     }
     try {
+      if (this.state !== "open") await this.connect({ signal });
+      lost ||= this.#rooms.forget(room); // the session was not had back
       await this.#command("room-leave", { room }, signal);
     } catch (error) {
       if (!(lost && error instanceof SignallingError && error.code === "not-in-room")) throw error;
+      this.emit("room-left", { room, kicked: false });
     }
   }
 
@@ -146,19 +156,25 @@ export class SignallingClient extends Emitter<ClientEvents> {
    * with `target-not-found` or `not-in-room`, and resolves when `signalGrace` has passed without that. Signals to one
    * target arrive in the order of the calls, so there is no need to await one before the next, and a rejection that
    * nobody handles is no unhandled one.
+   *
+   * Without a connection it waits if the session may be had back, as long as fewer than 512 wait and less than 1 MiB of
+   * them; otherwise it rejects with `disconnected`. It rejects with `unavailable` if nobody knows whether it was delivered,
+   * because the gateway has died: it may be sent again then.
    */
   signal(room: string, targetId: string, data: unknown, { signal }: CommandOptions = {}): Promise<void> {
-    if (this.#state !== "open") {
+    if (this.state !== "open" && !this.#connection.resumable) {
       return quiet(Promise.reject(new SignallingError("disconnected", "there is no connection", room)));
     }
     const args = { room, targetId, data: data ?? null };
     return quiet(this.#send("signal-send", args, signal, false).then(() => {}));
   }
 
-  /** Ends the connection and with it all memberships. Whatever waits is rejected with `closed`. */
+  /**
+   * Ends the connection and with it all memberships; without one, these end when the server gives the session up. Whatever
+   * waits is rejected with `closed`.
+   */
   close(): void {
-    this.#link?.close();
-    this.#finish(1000, "closed by this client");
+    this.#connection.close();
   }
 
   override on<Name extends keyof ClientEvents>(
@@ -176,100 +192,88 @@ export class SignallingClient extends Emitter<ClientEvents> {
 
   // --- the connection
 
-  async #dial(): Promise<void> {
-    this.#state = "connecting";
-    const state = () => this.#state; // it may change during an await
-    const url = await this.#url();
-    if (state() !== "connecting") return;
-    if (url instanceof SignallingError) return this.#down(1006, url.message);
-    const token = await this.#token();
-    if (state() !== "connecting") return;
-    if (token instanceof SignallingError) return this.#down(1006, token.message);
-    const protocols = [...(this.#options.protocols ?? []), ...(token ? [BEARER + token] : [])];
-    const make = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-    if (!make) return this.#finish(1006, "there is no WebSocket here; give one in the options");
-    let link: Link;
-    try {
-      link = new Link(make, url, protocols, {
-        frame: (frame, text) => this.#receive(frame, text),
-        end: (code, reason) => this.#down(code, reason),
-      });
-    } catch (error) {
-      return this.#finish(1006, String(error)); // no URL; trying again would not help
-    }
-    this.#link = link;
-    this.#timer = setTimeout(() => link.drop("connecting took too long"), this.#options.connectTimeout ?? 10_000);
-  }
-
-  async #url(): Promise<string | SignallingError> {
-    try {
-      const address = typeof this.#address === "function" ? await this.#address() : this.#address;
-      return String(address).replace(/^http/, "ws");
-    } catch (error) {
-      return new SignallingError("disconnected", `no address: ${error}`);
-    }
-  }
-
-  async #token(): Promise<string | SignallingError> {
-    try {
-      const { token = "" } = this.#options;
-      return typeof token === "function" ? await token() : token;
-    } catch (error) {
-      return new SignallingError("disconnected", `no token: ${error}`);
-    }
-  }
-
-  /** The token ends: with another one the connection goes on. Without one it is closed, and made anew if that works. */
-  async #renew(): Promise<void> {
-    if (typeof this.#options.token !== "function") return;
-    const connection = this.#opened;
-    const token = await this.#token();
-    if (this.#state !== "open" || this.#opened !== connection) return;
-    if (token instanceof SignallingError) this.emit("error", token);
-    else this.#write(JSON.stringify({ event: "token-refresh", token }), '{"event":"token-refresh"}');
-  }
-
   #welcome(frame: Frame): void {
-    if ((frame.protocol ?? PROTOCOL) !== PROTOCOL) {
-      this.#link?.close();
-      return this.#finish(1002, `the server speaks protocol ${frame.protocol}, this client ${PROTOCOL}`);
-    }
-    clearTimeout(this.#timer);
-    const reconnected = this.#opened++ > 0;
-    this.#state = "open";
-    this.#openedAt = Date.now();
-    this.#id = frame.clientId ?? "";
-    this.#display = frame.display;
     this.#maxMessage = frame.maxMessageBytes ?? Infinity;
     this.#iceServers = frame.iceServers;
+  }
+
+  #opened(frame: Frame): void {
+    const reconnected = this.#sessions++ > 0;
+    this.#id = frame.clientId ?? "";
+    this.#display = frame.display;
     // What waited for an answer is asked again, in its order, before anything else.
     for (const [id, pending] of this.#commands.all()) {
       if (pending.abandoned) this.#commands.take(id);
       else this.#transmit(id, pending);
     }
     this.emit("open", { clientId: this.#id, reconnected });
-    for (const waiter of [...this.#waiters]) waiter.resolve();
-    for (const [room, lost] of this.#rooms.lost) void this.#restore(room, lost);
+    this.#wake();
+    for (const [room, lost] of this.#rooms.lost) void restore(this.#restorer, room, lost);
   }
 
-  #down(code: number, reason: string): void {
-    clearTimeout(this.#timer);
-    this.#link = undefined;
-    if (this.#state === "open") {
-      if (Date.now() - this.#openedAt > STABLE) this.#attempt = 0;
-      this.#rooms.lose(this.#id);
-      this.#early = [];
+  /** What the server has not got is sent again, in its order, before anything else. What it has will be answered. */
+  #resumed(frame: Frame, again: readonly Sent[]): void {
+    this.#id = frame.clientId ?? this.#id;
+    const unknown = new Set(again.map(({ id }) => id));
+    const left = new Set<string>();
+    for (const [id, pending] of this.#commands.all()) {
+      if (unknown.has(id)) continue;
+      if (frame.missed) this.#doubt(id, pending, frame, left);
+      else this.#await(id, pending);
     }
-    this.#interrupt();
-    if (!this.#backoff || !reconnectAfter(code)) return this.#finish(code, reason);
-    const delay = pause(this.#backoff, this.#attempt);
-    this.#state = "waiting";
-    this.#timer = setTimeout(() => void this.#dial(), delay);
-    this.emit("down", { code, reason, attempt: ++this.#attempt, delay });
+    for (const sent of again) this.#repeat(sent);
+    const { missed = false, rooms = [] } = frame;
+    this.emit("resumed", { clientId: this.#id, missed });
+    this.#wake();
+    if (!missed) return;
+    for (const room of [...this.#rooms.present.keys()]) {
+      if (!rooms.includes(room)) this.#leave(room, { event: "", kicked: !left.has(room) }, undefined);
+    }
   }
 
-  /** Settles what the end of a connection settles. Only joins and creates stay: a new connection is in no room. */
-  #interrupt(): void {
+  #repeat(sent: Sent): void {
+    const { id = 0, text } = sent;
+    const pending = this.#commands.get(id);
+    if (pending?.abandoned) this.#commands.take(id);
+    else if (pending) this.#transmit(id, pending);
+    else if (sent.signal || !id) this.#connection.send(text, text, sent);
+  }
+
+  /** The answer is lost, or the command itself. Where it can be seen what became of it that settles it. */
+  #doubt(id: number, pending: Pending, frame: Frame, left: Set<string>): void {
+    const { op, room } = pending;
+    const member = !!frame.rooms?.includes(room);
+    if (pending.abandoned) {
+      this.#commands.take(id); // if it has worked, the room's picture shows it
+    } else if (op === "signal-send") {
+      const taken = this.#commands.take(id)!;
+      if (!gatewayDied(frame)) return taken.resolve();
+      taken.reject(new SignallingError("unavailable", "nobody knows whether it was delivered", room));
+    } else if (op === "room-leave" && !member) {
+      left.add(room);
+      this.#commands.take(id)?.resolve();
+    } else if (op === "room-create" && member && !this.#rooms.present.has(room)) {
+      pending.doubted = true; // the room's picture is the answer
+      this.#await(id, pending);
+    } else {
+      pending.doubted = true;
+      this.#transmit(id, pending);
+    }
+  }
+
+  #wake(): void {
+    for (const waiter of [...this.#waiters]) waiter.resolve();
+  }
+
+  /** Commands wait until the session is there again. */
+  #paused(): void {
+    for (const [, pending] of this.#commands.all()) clearTimeout(pending.timer);
+  }
+
+  /** The session has ended. Only joins and creates stay: the next one is in no room. */
+  #lost(): void {
+    this.#rooms.lose(this.#id);
+    this.#early = [];
     for (const [id, pending] of this.#commands.all()) {
       clearTimeout(pending.timer);
       if (pending.op === "room-leave") {
@@ -284,72 +288,22 @@ export class SignallingClient extends Emitter<ClientEvents> {
     }
   }
 
-  #finish(code: number, reason: string): void {
-    if (this.#state === "closed") return;
-    clearTimeout(this.#timer);
-    globalThis.removeEventListener?.("online", this.#online);
-    this.#state = "closed";
-    this.#link = undefined;
+  #closed(event: ClientEvents["closed"]): void {
     this.#early = [];
     this.#rooms.clear();
-    const error = closedError(reason);
+    const error = closedError(event.reason);
     for (const [id, pending] of this.#commands.all()) {
       this.#commands.take(id);
       pending.reject(error);
     }
     for (const waiter of [...this.#waiters]) waiter.reject(error);
-    this.emit("closed", { code, reason });
-  }
-
-  #retryNow(): void {
-    if (this.#state !== "waiting") return;
-    clearTimeout(this.#timer);
-    void this.#dial();
-  }
-
-  /** Gets back into a room after a reconnect, as its owner if it was this client's. */
-  async #restore(room: string, lost: Lost): Promise<void> {
-    const connection = this.#opened;
-    const until = Date.now() + (this.#options.restoreTimeout ?? 30_000);
-    const wanted = () => this.#state === "open" && this.#opened === connection && this.#rooms.lost.has(room);
-    for (let attempt = 0; wanted(); attempt++) {
-      try {
-        await this.#reenter(room, lost);
-        return;
-      } catch (error) {
-        if (!wanted()) return;
-        const failure = error as SignallingError;
-        const again = passes(failure) || ["room-not-exists", "room-full"].includes(failure.code);
-        if (!again || Date.now() > until) {
-          this.#rooms.forget(room);
-          this.emit("room-gone", { room, error: failure });
-          return;
-        }
-      }
-      await new Promise((resume) => setTimeout(resume, pause({ min: 200, max: 2000 }, attempt)));
-    }
-  }
-
-  /** With the owner's key the room may be there still. Without it, it ends with the owner and is created again first. */
-  async #reenter(room: string, { create, join }: Lost): Promise<void> {
-    const enter = () => this.#send("room-join", { room, ...join }, undefined, true);
-    if (!create) return void (await enter());
-    const some = Object.keys(create).length > 0;
-    const make = () => this.#send("room-create", { room, ...(some && { options: create }) }, undefined, true);
-    // If it exists somebody was faster, or it is the own dead connection's still. In the latter case it is closed soon.
-    const [first, second, unless] = join.ownerKey ? [enter, make, "room-not-exists"] : [make, enter, "room-exists"];
-    try {
-      await first();
-    } catch (error) {
-      if (!(error instanceof SignallingError && error.code === unless)) throw error;
-      await second();
-    }
+    this.emit("closed", event);
   }
 
   // --- commands
 
   async #command(op: Operation, args: Arguments, signal: AbortSignal | undefined): Promise<Room | undefined> {
-    if (this.#state !== "open") await this.connect({ signal });
+    if (this.state !== "open") await this.connect({ signal });
     return this.#send(op, args, signal, false);
   }
 
@@ -363,48 +317,48 @@ export class SignallingClient extends Emitter<ClientEvents> {
       if (pending.text.length * 3 > this.#maxMessage && bytes(pending.text) > this.#maxMessage) {
         throw new SignallingError("too-large", `longer than ${this.#maxMessage} bytes`, args.room);
       }
-      if (op === "signal-send" && this.#link && this.#link.waiting > MAX_WAITING) {
+      if (op === "signal-send" && this.#connection.waiting > MAX_WAITING) {
         throw new SignallingError("rate-limited", "too much waits to be sent", args.room);
       }
-      if (this.#state === "open") this.#transmit(id, pending);
-      else if (this.#state === "closed") throw closedError();
+      if (this.state === "open") return this.#transmit(id, pending);
+      if (this.state === "closed") throw closedError();
+      if (this.#connection.resumable && !this.#connection.keep(sent(id, pending))) {
+        throw new SignallingError("disconnected", "too much waits for a connection", args.room);
+      }
     });
   }
 
   #transmit(id: number, pending: Pending): void {
+    this.#await(id, pending);
+    this.#connection.send(pending.text, shown(pending), sent(id, pending));
+  }
+
+  #await(id: number, pending: Pending): void {
     const { answerTimeout = 15_000, signalGrace = 1000 } = this.#options;
+    clearTimeout(pending.timer);
     pending.timer =
       pending.op === "signal-send"
         ? setTimeout(() => this.#commands.take(id)?.resolve(), signalGrace)
         : setTimeout(() => this.#overdue(id), answerTimeout);
-    this.#write(pending.text, shown(pending));
   }
 
   /** The server answers within seconds, if only `unavailable`. Without that the connection is dead. */
   #overdue(id: number): void {
-    const pending = this.#commands.take(id);
+    const pending = this.#commands.get(id);
+    // It is abandoned by that. Should the session come back, and the answer with it, a join is undone.
     pending?.reject(new SignallingError("timeout", "no answer came in time", pending.room));
-    this.#link?.drop("no answer came in time");
-  }
-
-  /** Inspectors are shown `shown` where the text holds a secret. */
-  #write(text: string, shown: string = text): void {
-    this.#link?.send(text);
-    if (this.heard("frame")) this.emit("frame", { direction: "out", text: shown });
+    this.#connection.drop("no answer came in time");
   }
 
   // --- messages of the server
 
-  #receive(frame: Frame, text: string): void {
-    if (this.heard("frame")) this.emit("frame", { direction: "in", text });
-    if (this.#state !== "open") {
-      if (frame.event === "welcome") this.#welcome(frame);
-      return;
-    }
+  #receive(frame: Frame): void {
     const { room = "", clientId = "" } = frame;
     switch (frame.event) {
-      case "room-created":
       case "room-joined":
+        if (frame.resumed) return this.#picture(frame);
+      // falls through
+      case "room-created":
         return this.#enter(frame, this.#commands.take(frame.id));
       case "room-left":
         return this.#leave(room, frame, this.#commands.take(frame.id));
@@ -430,7 +384,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
         this.#iceServers = frame.iceServers;
         return this.emit("ice-servers", { iceServers: this.iceServers });
       case "token-expiring":
-        void this.#renew();
+        void this.#connection.renew().then((error) => error && this.emit("error", error));
         return this.emit("token-expiring", { expiresIn: frame.expiresIn ?? 0 });
       case "error":
         return this.#refused(
@@ -450,9 +404,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
   #enter(frame: Frame, pending: Pending | undefined): void {
     const name = frame.room ?? "";
     const created = frame.event === "room-created";
-    if (pending?.abandoned && !this.#rooms.present.has(name) && !this.#commands.concerns(name)) {
-      return this.#write(JSON.stringify({ event: "room-leave", room: name }));
-    }
+    if (pending?.abandoned && !this.#rooms.present.has(name) && !this.#commands.concerns(name)) return this.#undo(name);
     const { options, password, ownerKey } = pending?.args ?? {};
     const room = created
       ? this.#rooms.create(name, this.#id, options)
@@ -461,18 +413,44 @@ export class SignallingClient extends Emitter<ClientEvents> {
     this.emit("room-joined", { room, created, restored: pending?.restore ?? false });
   }
 
+  /** The room as it is now, for a session that was resumed and may have missed something of it. */
+  #picture(frame: Frame): void {
+    const { room: name = "", ownerId = "", clients = [], displays = {}, options } = frame;
+    const room = this.#rooms.present.get(name);
+    if (!room) {
+      const create = this.#commands.doubted(name);
+      if (create === undefined) return this.#commands.concerns(name) ? undefined : this.#undo(name);
+      const pending = this.#commands.take(create)!;
+      if (ownerId !== this.#id) return pending.reject(new SignallingError("room-exists", words["room-exists"], name));
+      const made = this.#rooms.join(name, frame, pending.args.options);
+      pending.resolve(made);
+      return this.emit("room-joined", { room: made, created: true, restored: pending.restore });
+    }
+    const { came, went } = room.become(clients, displays);
+    for (const clientId of went) this.emit("client-left", { room: name, clientId });
+    for (const clientId of came) this.#joined(name, clientId, displays[clientId]);
+    this.#owned(name, ownerId);
+    if (this.#rooms.update(room, options)) this.emit("room-updated", { room: name, options: room.options });
+  }
+
+  /** Nobody wants to be in the room any more. */
+  #undo(room: string): void {
+    const text = JSON.stringify({ event: "room-leave", room });
+    this.#connection.send(text, text, { id: undefined, text, signal: false });
+  }
+
   #leave(name: string, frame: Frame, pending: Pending | undefined): void {
     const kicked = frame.kicked === true;
-    const restore = kicked && this.#rooms.ownedBefore(name);
+    const mine = kicked && this.#rooms.ownedBefore(name);
     const known = this.#rooms.present.has(name);
     const lost = kicked && known && this.#rooms.kick(name);
     this.#rooms.present.delete(name);
     this.#early = this.#early.filter((event) => event.room !== name);
     pending?.resolve();
-    if (restore && lost) {
+    if (mine && lost) {
       // The room of this client's former connection has ended with it. Now the name is free.
       this.#rooms.lost.set(name, lost);
-      void this.#restore(name, lost);
+      void restore(this.#restorer, name, lost);
     } else if (known) {
       this.emit("room-left", { room: name, kicked });
     }
@@ -500,8 +478,10 @@ export class SignallingClient extends Emitter<ClientEvents> {
 
   #refused(error: SignallingError, id: number | undefined): void {
     const pending = this.#commands.take(id);
-    if (pending) pending.reject(error);
-    else this.emit("error", error);
+    if (!pending) return this.emit("error", error);
+    // Asked again for somebody who is out by now.
+    if (pending.doubted && pending.op === "room-kick" && error.code === "target-not-found") pending.resolve();
+    else pending.reject(error);
   }
 }
 
@@ -514,6 +494,10 @@ const words = {
 
 function closedError(reason = "the client is closed"): SignallingError {
   return new SignallingError("closed", reason);
+}
+
+function sent(id: number, { op, text }: Pending): Sent {
+  return { id, text, signal: op === "signal-send" };
 }
 
 function bytes(text: string): number {

@@ -23,6 +23,8 @@ export interface Pending {
   readonly restore: boolean;
   /** Nobody waits for it any more; if it enters a room, that is to be undone. */
   abandoned: boolean;
+  /** It may have been carried out already, before the session was resumed. */
+  doubted: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
   /** With the room, if the command was to enter or to change one. */
   resolve(room?: Room): void;
@@ -58,6 +60,7 @@ export class Commands {
         text: "",
         restore,
         abandoned: false,
+        doubted: false,
         timer: undefined,
         resolve,
         reject,
@@ -79,6 +82,16 @@ export class Commands {
     if (!this.#pending.has(id)) return;
     if (entering(pending.op)) pending.abandoned = true;
     else this.take(id);
+  }
+
+  get(id: number): Pending | undefined {
+    return this.#pending.get(id);
+  }
+
+  /** The id of a create of this room that may have been carried out already. */
+  doubted(room: string): number | undefined {
+    for (const [id, p] of this.#pending) if (p.doubted && p.op === "room-create" && p.room === room) return id;
+    return undefined;
   }
 
   /** Removes and returns the command with this id. */

@@ -6,5 +6,5 @@ export { reconnectAfter, PROTOCOL, type ErrorCode } from "./protocol.js";
 export { Emitter, type Unsubscribe } from "./emitter.js";
 export type { Backoff } from "./backoff.js";
 export type { WebSocketConstructor, WebSocketLike } from "./link.js";
-export type { Address, ClientEvents, ClientOptions, ClientState, CommandOptions, Room } from "./options.js";
+export type { Address, Addresses, ClientEvents, ClientOptions, ClientState, CommandOptions, Room } from "./options.js";
 export type { JoinOptions, OwnerLoss, RoomOptions, RoomState } from "./options.js";

@@ -1,4 +1,4 @@
-import { SUBPROTOCOL, type Frame } from "./protocol.js";
+import { GIVEN_UP, SUBPROTOCOL, type Frame } from "./protocol.js";
 
 /** What the client needs of a WebSocket: the browser's has it, and the `ws` package's. */
 export interface WebSocketLike {
@@ -61,7 +61,7 @@ export class Link {
   drop(reason: string): void {
     if (this.#over) return;
     try {
-      this.#ws.close();
+      this.#ws.close(GIVEN_UP, reason);
     } catch {
       // It was about to end anyway.
     }

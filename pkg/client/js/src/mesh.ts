@@ -40,8 +40,8 @@ export interface MeshEvents {
  * and go. Who joins makes the offers. Make it before or after entering the room.
  *
  * When the signalling connection is lost, the peers' connections stay (but for those of members that the server has told
- * to be gone before); once the room is entered again they are made anew,
- * because members then have new ids.
+ * to be gone before). Where the server keeps sessions nothing more comes of it. Otherwise they are made anew once the room is
+ * entered again, because members then have new ids.
  */
 export class PeerMesh extends Emitter<MeshEvents> {
   readonly #client: SignallingClient;

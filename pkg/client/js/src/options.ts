@@ -2,8 +2,11 @@ import type { Backoff } from "./backoff.js";
 import type { SignallingError } from "./errors.js";
 import type { WebSocketConstructor } from "./link.js";
 
-/** Where the server is. A function is asked before each connection, so that it can bring a fresh token. */
-export type Address = string | URL | (() => string | URL | Promise<string | URL>);
+/** Where the server is: one address, or several, each for the next connection in turn. */
+export type Addresses = string | URL | readonly (string | URL)[];
+
+/** Where the server is. A function is asked before each connection. */
+export type Address = Addresses | (() => Addresses | Promise<Addresses>);
 
 /** A token. A function is asked before each connection, and when the server says that the present token ends. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -13,7 +16,9 @@ export interface ClientOptions {
   token?: TokenSource;
   /** Whether to connect again when the connection is lost, and how patiently. Default: from 500 ms to 15 s, for ever. */
   reconnect?: boolean | Partial<Backoff>;
-  /** How long, in ms, to try to get back into a room after a new connection. Default: 30,000. */
+  /** Whether to come back to the session, where the server keeps it, when the connection is lost. Default: true. */
+  resume?: boolean;
+  /** How long, in ms, to try to get back into a room with a new session. Default: 30,000. */
   restoreTimeout?: number;
   /** How long, in ms, a connection may take to come about. Default: 10,000. */
   connectTimeout?: number;
@@ -99,17 +104,28 @@ export interface Room {
 }
 
 export interface ClientEvents {
-  /** There is a connection. After a reconnect the client has a new id, and its rooms are being entered again. */
+  /**
+   * There is a connection with a new session: it has a new id and is in no room. After a reconnect (`reconnected`) the rooms
+   * of the earlier one are being entered again.
+   */
   open: { clientId: string; reconnected: boolean };
-  /** The connection was lost or did not come about; the next try is in `delay` ms. */
-  down: { code: number; reason: string; attempt: number; delay: number };
+  /**
+   * The connection was lost or did not come about; the next try is in `delay` ms. If `resumable`, the client is still in its
+   * rooms, and nobody is told that it is away: `resumed` follows, or `open` if the session was not to be had back.
+   */
+  down: { code: number; reason: string; attempt: number; delay: number; resumable: boolean };
+  /**
+   * There is a connection again, and the client is the one that it was. What it has missed comes now, in order; if the
+   * server could not keep all of it (`missed`), signals may be lost, and of the rooms comes what has changed.
+   */
+  resumed: { clientId: string; missed: boolean };
   /** Over for good. */
   closed: { code: number; reason: string };
-  /** The client is in a room: created or joined by a command, or (`restored`) entered again after a reconnect. */
+  /** The client is in a room: created or joined by a command, or (`restored`) entered again by a new session. */
   "room-joined": { room: Room; created: boolean; restored: boolean };
   /** The client is out of a room: it left, or (`kicked`) was removed, or the room was closed because its owner has gone. */
   "room-left": { room: string; kicked: boolean };
-  /** The client was in this room before the connection was lost, and could not get back into it. */
+  /** The client was in this room in its earlier session, and could not get back into it. */
   "room-gone": { room: string; error: SignallingError };
   "client-joined": { room: string; clientId: string; display?: string };
   "client-left": { room: string; clientId: string };
@@ -125,6 +141,6 @@ export interface ClientEvents {
   "token-expiring": { expiresIn: number };
   /** A refusal that no promise waited for any more. */
   error: SignallingError;
-  /** Every message, as it travels. For inspectors. */
+  /** Every message, as it travels, but for tokens, passwords and keys. For inspectors. */
   frame: { direction: "in" | "out"; text: string };
 }

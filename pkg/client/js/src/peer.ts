@@ -6,6 +6,12 @@ const MAX_BUFFERED = 1 << 20;
 /** How often a signal that the server could not take right now is sent again. */
 const MAX_RESENDS = 5;
 
+/** How many offers of the other side are remembered. */
+const MAX_HEARD = 16;
+
+/** A description as it travels: `offer` names the offer, and the answer repeats it, so that neither is taken twice. */
+type Description = RTCSessionDescriptionInit & { offer?: number };
+
 /** What a peer needs of its mesh. */
 export interface PeerHost {
   readonly labels: readonly string[];
@@ -36,6 +42,10 @@ export class Peer {
   #makingOffer = false;
   #ignoreOffer = false;
   #settingAnswer = false;
+  /** Names the newest own offer. */
+  #offered = 0;
+  /** The names of the other side's offers, the oldest first. */
+  readonly #heard = new Set<number>();
   #closed = false;
   #restartTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -104,7 +114,7 @@ export class Peer {
   /** @internal */
   async receive(data: unknown): Promise<void> {
     try {
-      const signal = (data ?? {}) as RTCSessionDescriptionInit & RTCIceCandidateInit;
+      const signal = (data ?? {}) as Description & RTCIceCandidateInit;
       if (signal.type) await this.#described(signal);
       else await this.#candidate(signal);
     } catch (error) {
@@ -160,8 +170,9 @@ export class Peer {
   async #offer(): Promise<void> {
     try {
       this.#makingOffer = true;
+      this.#offered = Math.random();
       await this.#connection!.setLocalDescription();
-      this.#send(this.#connection!.localDescription!.toJSON());
+      this.#send({ ...this.#connection!.localDescription!.toJSON(), offer: this.#offered });
     } catch (error) {
       if (!this.#closed) this.#host.failed(this, error);
     } finally {
@@ -169,9 +180,9 @@ export class Peer {
     }
   }
 
-  async #described(description: RTCSessionDescriptionInit): Promise<void> {
+  async #described(description: Description): Promise<void> {
     const offer = description.type === "offer";
-    if (this.#closed || (!offer && !this.#connection)) return;
+    if (this.#closed || (!offer && !this.#connection) || this.#twice(description)) return;
     const connection = this.#open();
     const ready = !this.#makingOffer && (connection.signalingState === "stable" || this.#settingAnswer);
     this.#ignoreOffer = offer && !ready && !this.#polite;
@@ -184,12 +195,26 @@ export class Peer {
     }
     if (!offer) return;
     await connection.setLocalDescription();
-    this.#send(connection.localDescription!.toJSON());
+    this.#send({ ...connection.localDescription!.toJSON(), ...(description.offer && { offer: description.offer }) });
+  }
+
+  /** Whether the description was here before: what may have been lost with a gateway is sent again. */
+  #twice({ type, offer }: Description): boolean {
+    if (type === "answer") {
+      const wanted = !offer || offer === this.#offered;
+      return !wanted || this.#settingAnswer || this.#connection!.signalingState === "stable";
+    }
+    if (type !== "offer" || !offer) return false;
+    if (this.#heard.has(offer)) return true;
+    this.#heard.add(offer);
+    if (this.#heard.size > MAX_HEARD) this.#heard.delete(this.#heard.values().next().value!);
+    return false;
   }
 
   async #candidate(candidate: RTCIceCandidateInit): Promise<void> {
     const connection = this.#connection;
-    if (!connection || this.#closed) return;
+    // Before any description it belongs to one that was lost. That is sent again, with the candidates found until then.
+    if (!connection?.remoteDescription || this.#closed) return;
     try {
       // No candidate, or an empty one, says that no more come (RFC 8838 section 8.2).
       await (candidate.candidate ? connection.addIceCandidate(candidate) : connection.addIceCandidate());
@@ -198,17 +223,20 @@ export class Peer {
     }
   }
 
-  /** Sends a signal; if the server cannot take it right now, again a little later. */
-  #send(data: RTCSessionDescriptionInit | RTCIceCandidateInit, attempt = 0): void {
+  /** Sends a signal; if the server cannot take it right now, or nobody knows whether it has, again a little later. */
+  #send(data: Description | RTCIceCandidateInit, attempt = 0): void {
     this.#host.signal(this.id, data).catch((error) => {
       if (this.#closed || !passes(error) || attempt >= MAX_RESENDS) return;
-      const type = (data as RTCSessionDescriptionInit).type;
+      const { type, offer } = data as Description;
       setTimeout(
         () => {
-          const local = this.#connection?.localDescription;
+          const { localDescription, currentLocalDescription } = this.#connection ?? {};
+          const local = type === "answer" ? currentLocalDescription : localDescription;
           if (this.#closed || (type && local?.type !== type)) return;
+          // It was answered, or there is a newer one.
+          if (type === "offer" && (this.#connection!.signalingState === "stable" || offer !== this.#offered)) return;
           // The present description holds the candidates too that were sent in vain before it.
-          this.#send(type ? local!.toJSON() : data, attempt + 1);
+          this.#send(type ? { ...local!.toJSON(), ...(offer && { offer }) } : data, attempt + 1);
         },
         Math.max((error as SignallingError).retryAfter ?? 0, pause({ min: 500, max: 8000 }, attempt)),
       );

@@ -45,7 +45,17 @@ export interface Frame {
   iceServers?: RTCIceServer[];
   expiresIn?: number;
   retryAfter?: number;
+  resume?: string;
+  resumeWindow?: number;
+  received?: number;
+  seq?: number;
+  missed?: boolean;
+  rooms?: string[];
+  resumed?: boolean;
 }
+
+/** Closes a connection that is given up (IANA: timeout). Unlike 1000 it leaves the session as it is. */
+export const GIVEN_UP = 3008;
 
 /** Close codes after which the server does not want the same client back. Any other end is the network's or passes. */
 const FINAL = new Set([1000, 1002, 1007, 1009, 4002, 4005, 4010]);

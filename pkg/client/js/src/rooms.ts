@@ -8,16 +8,16 @@ const PLAIN: RoomState = { onOwnerLost: "close", locked: false, password: false 
 function stateOf({ onOwnerLost = "close", capacity, locked = false, password, metadata }: RoomOptions): RoomState {
   return {
     onOwnerLost,
+    ...(capacity && { capacity }),
     locked,
     password: !!password,
-    ...(capacity && { capacity }),
     ...(metadata != null && { metadata }),
   };
 }
 
 class Entry implements Room {
-  readonly members: Set<string>;
-  readonly displays: Map<string, string>;
+  members: Set<string>;
+  displays: Map<string, string>;
   ownerId: string;
   options: RoomState;
   /** The password may be another one by now: somebody else has changed the room. */
@@ -35,6 +35,16 @@ class Entry implements Room {
     this.members = new Set(clients);
     this.displays = new Map(Object.entries(displays));
     this.#first = new Set(this.members);
+  }
+
+  /** Takes over who else is there now, and says what that changes. */
+  become(clients: readonly string[], displays: Record<string, string>): { came: string[]; went: string[] } {
+    const now = new Set(clients);
+    const came = clients.filter((id) => !this.members.has(id));
+    const went = this.clients.filter((id) => !now.has(id));
+    this.members = now;
+    this.displays = new Map(Object.entries(displays));
+    return { came, went };
   }
 
   add(id: string, display?: string): void {
@@ -97,11 +107,14 @@ export class Rooms {
     return entry;
   }
 
-  /** The room's options have changed: by this client, which has given what for it, or by another one. */
-  update(entry: Entry, options: RoomState = PLAIN, given?: RoomOptions): void {
+  /** What is known of the room's options: this client has given what to change them, or nothing. Says if they changed. */
+  update(entry: Entry, options: RoomState = PLAIN, given?: RoomOptions): boolean {
+    const same = JSON.stringify(entry.options) === JSON.stringify(options);
+    if (same && !given) return false;
     entry.options = options;
     entry.given = { ...entry.given, ...given };
     entry.stale = given?.password ? false : entry.stale || !given;
+    return true;
   }
 
   /** Whether the room's owner was this client, under an earlier id. */

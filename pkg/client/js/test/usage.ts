@@ -3,6 +3,9 @@ import { PeerMesh, SignallingClient, SignallingError, type ChannelData, type Roo
 
 export async function usage(stream: MediaStream, abort: AbortSignal): Promise<void> {
   const client = new SignallingClient("wss://example.org/ws", { reconnect: { max: 5000 }, iceServers: [] });
+  const several = new SignallingClient(["wss://a.example/ws", new URL("wss://b.example/ws")], { resume: false });
+  several.on("down", ({ resumable, delay }) => console.log(resumable === false, delay));
+  several.on("resumed", ({ clientId, missed }) => console.log(clientId, missed === true));
   const room: Room = await client.createRoom("lobby", { signal: abort });
   const names: readonly string[] = room.clients.map((id) => room.displays.get(id) ?? id);
   client.on("client-joined", ({ display, clientId }) => console.log(client.display, display?.length, clientId));

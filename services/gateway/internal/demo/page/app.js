@@ -14,24 +14,32 @@ const media = new Media(() => mediaChanged());
 const drawFrames = inspect(client);
 let call = null; // the Call, while there is one
 let lostAt = 0;
+let told = null; // what was said of the connection while there is none: whether the session is kept
 let unread = 0;
 let changingIds = false; // everybody gets a new id after a reconnect, and nobody has really gone
 
 // --- the connection to the server
 
 client.on("open", ({ reconnected }) => {
-  status("open", "Connected");
-  forget("connection");
+  connected();
   if (reconnected && !call) say("Connected again.");
 });
-client.on("down", ({ code, delay, attempt }) => {
+client.on("resumed", () => {
+  connected();
+  if (call) line(`Connected again${away()}. You are still in the room, and nobody was told that you were away.`);
+  lostAt = 0;
+});
+client.on("down", ({ code, delay, attempt, resumable }) => {
+  const first = told === null;
   if (call && !lostAt) lostAt = Date.now();
   const seconds = Math.max(1, Math.round(delay / 1000));
   status("down", attempt > 1 ? `Offline, next try in ${seconds} s` : "Reconnecting…");
-  if (attempt > 1) return; // told already
-  const still = call ? " Your call goes on; people cannot come or go until it is back." : "";
+  if (told === resumable) return;
+  told = resumable;
+  const kept = resumable ? " You keep your place in the room." : "";
+  const still = call ? ` Your call goes on; people cannot come or go until it is back.${kept}` : "";
   notify("warning", "connection", `${lost(code)} Trying again by itself.${still}`);
-  if (call) line(lost(code));
+  if (call && first) line(lost(code));
 });
 client.on("closed", ({ reason }) => {
   status("down", "Offline");
@@ -49,9 +57,8 @@ client.on("room-joined", ({ room, created, restored }) => {
   if (!call) startCall(room.name);
   const others = room.clients.length;
   const who = others === 0 ? "nobody else is here yet" : others === 1 ? "1 other is here" : `${others} others are here`;
-  const away = lostAt ? ` after ${Math.max(1, Math.round((Date.now() - lostAt) / 1000))} s` : "";
+  line(created ? `Connected again${away()}. You own the room, so it was opened again; ${who}.` : `Back in the room${away()}; ${who}.`);
   lostAt = 0;
-  line(created ? `Connected again${away}. You own the room, so it was opened again; ${who}.` : `Back in the room${away}; ${who}.`);
   drawOwner();
 });
 client.on("owner-changed", ({ room, ownerId }) => {
@@ -71,6 +78,17 @@ client.on("error", (error) => {
   if (error.code !== "target-not-found" && error.code !== "not-in-room") notify("warning", "error", refusal(error, error.room));
 });
 void client.connect();
+
+function connected() {
+  status("open", "Connected");
+  forget("connection");
+  told = null;
+}
+
+/** For how long there was no connection. */
+function away() {
+  return lostAt ? ` after ${Math.max(1, Math.round((Date.now() - lostAt) / 1000))} s` : "";
+}
 
 function status(state, text) {
   $("status").dataset.state = state;
