@@ -9,7 +9,8 @@ import { barred, deviceFault, endings, lost, refusal } from "./messages.js";
 /** Lines that the chat keeps. */
 const MAX_LINES = 500;
 
-const client = new SignallingClient();
+// Where the server asks for one, the link brings a token: #token=… The server is shown it, and no log keeps it.
+const client = new SignallingClient(undefined, { token: inLink("token") });
 const media = new Media(() => mediaChanged());
 const drawFrames = inspect(client);
 let call = null; // the Call, while there is one
@@ -228,11 +229,11 @@ function busy(on) {
 const link = (room) => `#room=${encodeURIComponent(room)}`;
 
 function invited() {
-  try {
-    return new URLSearchParams(location.hash.slice(1)).get("room") ?? "";
-  } catch {
-    return "";
-  }
+  return inLink("room");
+}
+
+function inLink(name) {
+  return new URLSearchParams(location.hash.slice(1)).get(name) ?? "";
 }
 
 /** Fits the form to the link: who came by one wants to join, who did not wants to create. */

@@ -77,6 +77,7 @@ export class Call {
   /** Marks who owns the room now. */
   drawOwner() {
     this.me.owner = this.owned;
+    this.me.display = this.client.display ?? "";
     this.me.draw();
     for (const person of this.people.values()) this.#rank(person);
   }
@@ -84,6 +85,7 @@ export class Call {
   #rank(person) {
     person.owner = this.#ownerId === person.id;
     person.removable = this.owned;
+    person.display = this.client.rooms.get(this.room)?.displays.get(person.id) ?? "";
     person.draw();
   }
 

@@ -5,6 +5,8 @@ import { peerStates } from "./messages.js";
 /** One person, this one included. */
 export class Person {
   name = "";
+  /** Who the server says the person is, "" if it says nothing. */
+  display = "";
   owner = false;
   audible = true;
   state = "new";
@@ -32,7 +34,7 @@ export class Person {
 
   /** What to call this person. */
   get title() {
-    return this.name || (this.self ? "You" : `Guest ${this.id.slice(0, 4)}`);
+    return this.display || this.name || (this.self ? "You" : `Guest ${this.id.slice(0, 4)}`);
   }
 
   /** Takes a stream in, and out again when its last track ends. */
@@ -49,7 +51,7 @@ export class Person {
   draw() {
     const screen = this.streams.get(this.screenId) ?? null;
     const stream = [...this.streams.values()].find((other) => other !== screen) ?? null;
-    const label = this.self && this.name ? `${this.name} (you)` : this.title;
+    const label = this.self && this.title !== "You" ? `${this.title} (you)` : this.title;
     this.#tile.draw({ person: this, label, stream, mirrored: this.self });
     if (screen && !this.#screenTile) {
       this.#screenTile = tile();
@@ -77,7 +79,8 @@ export class Person {
   }
 
   #drawRow(label) {
-    const facts = [this.self ? "this browser" : peerStates[this.state], this.audible ? null : "muted", this.screenId ? "shows a screen" : null];
+    const alias = this.display && this.name && this.name !== this.display ? `calls themself “${this.name}”` : null;
+    const facts = [this.self ? "this browser" : peerStates[this.state], alias, this.audible ? null : "muted", this.screenId ? "shows a screen" : null];
     this.#drawn.dataset.state = this.self ? "connected" : this.state;
     this.#row.dataset.client = this.id;
     this.#remove.hidden = !this.removable;
