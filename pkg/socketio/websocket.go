@@ -20,6 +20,23 @@ func (r *receiver) Message(op int, frame []byte) {
 	}
 }
 
+// Beat implements wsock.Beater for the answer to a ping. What the handler is busy with goes first.
+func (r *receiver) Beat(text []byte) bool {
+	if len(text) != 1 || text[0] != packetPong {
+		return false
+	}
+	s := (*Session)(r)
+	if !s.recv.TryLock() {
+		return false
+	}
+	err := s.receive(packetIn{text: text})
+	s.recv.Unlock()
+	if err != nil {
+		s.fail(err)
+	}
+	return true
+}
+
 // Ping implements wsock.Sink.
 func (r *receiver) Ping() bool { return (*Session)(r).framePing() }
 

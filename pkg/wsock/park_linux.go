@@ -225,7 +225,7 @@ func (e *epoll) find(events []syscall.EpollEvent) {
 	}
 	e.mu.Unlock()
 	for _, c := range e.ready {
-		if c != nil && c.parked.CompareAndSwap(true, false) {
+		if c != nil && c.parked.CompareAndSwap(true, false) && !c.beat() {
 			workers.do(c)
 		}
 	}

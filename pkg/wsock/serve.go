@@ -58,7 +58,11 @@ func (c *Conn) woken() {
 	if c.pace.woken() {
 		c.stay()
 	}
-	err := c.in.read(false)
+	err := c.fault
+	if !c.fed {
+		err = c.in.read(false)
+	}
+	c.fed, c.fault = false, nil
 	if err == nil {
 		err = c.receive()
 	}

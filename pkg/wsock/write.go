@@ -29,6 +29,8 @@ type Conn struct {
 
 	in     input // this and what follows are the reading goroutine's
 	parser parser
+	fed    bool  // the watcher's loop has read already
+	fault  error // what came of that
 	lively bool
 	pace   pace
 
