@@ -64,7 +64,7 @@ func TestLook(t *testing.T) {
 	apply(t, p, bus.Done, unlock)
 	for n := range 5 {
 		j := join("r", fmt.Sprint("m", n), "h", uint64(10+n))
-		j.Password = "the proof of a password"
+		j.Password, j.Display = "the proof of a password", fmt.Sprint("Member ", n)
 		apply(t, p, bus.Done, j)
 	}
 	q := operate.Question{Room: "r", Limit: 4}
@@ -83,7 +83,7 @@ func TestLook(t *testing.T) {
 		}
 	}
 	q.Since = s.Next
-	if s, _ := p.Look(&q); len(s.List) != 2 || s.List[1].Client != "m4" || s.Next != 0 {
+	if s, _ := p.Look(&q); len(s.List) != 2 || s.List[1].Client != "m4" || s.List[1].Display != "Member 4" || s.Next != 0 {
 		t.Errorf("the second page: %+v", s)
 	}
 	if _, ok := p.Look(&operate.Question{Room: "s"}); ok {
