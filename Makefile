@@ -57,6 +57,13 @@ FAULTTIMES ?= -save
 fault-times: ## measure how long clients feel each fault, and write the table of deploy/FAULTS.md
 	$(call start,./services/e2e/cmd/faulttime) $(FAULTTIMES)
 
+# How many clients signal meanwhile.
+ROLLING ?= 2000
+
+.PHONY: rolling
+rolling: ## restart everything, one process after another, under clients that signal; ROLLING=500 for so many
+	go test -count=1 -v -timeout 15m -run '^TestRollingRestart$$' ./services/e2e/resume -rolling.clients $(ROLLING)
+
 .PHONY: build
 build: ## build static binaries of the services into .bin/
 	@mkdir -p $(BIN)
