@@ -59,8 +59,12 @@ func (w *world) connect(ctx context.Context, gateway int) (*person, error) {
 const eventQueue = 1 << 14
 
 func dial(ctx context.Context, url string, gateway, queue int) (*person, error) {
-	// No pings: whoever is silent is to be noticed by the server.
-	c, err := client.Dial(ctx, url, &client.Options{EventQueue: queue, PingInterval: -1, DialTimeout: patience})
+	return dialWith(ctx, url, gateway, &client.Options{EventQueue: queue})
+}
+
+func dialWith(ctx context.Context, url string, gateway int, o *client.Options) (*person, error) {
+	o.PingInterval, o.DialTimeout = -1, patience // no pings: whoever is silent is to be noticed by the server
+	c, err := client.Dial(ctx, url, o)
 	if err != nil {
 		return nil, err
 	}

@@ -101,6 +101,15 @@ var Rows = []Row{
 		run: gatewayRow(stopGateway),
 	},
 	{
+		ID: "gateway-resume", Fault: "one of two gateways is killed; sessions are kept (`GATEWAY_RESUME_WINDOW`), and its clients connect to the other one as soon as they notice",
+		Saw: "they are who they were, in their rooms; the others are told nothing",
+		Measures: []Measure{
+			{own, "until all its clients are back with their ids", boundGateway},
+			{asked, "until all members of all rooms were asked who is there", 0},
+		},
+		run: resumeRow,
+	},
+	{
 		ID: "nats-restart", Fault: "NATS is killed, and started again after 1 s; meanwhile members leave",
 		Saw: "commands wait; when it is back members are told who has left, once, and nothing else",
 		Measures: []Measure{

@@ -24,8 +24,9 @@ type world struct {
 
 // layout says what a row needs.
 type layout struct {
-	rooms   int
-	proxied bool
+	rooms      int
+	proxied    bool
+	gatewayEnv []string
 }
 
 const gateways = 2
@@ -68,7 +69,7 @@ func (w *world) start(ctx context.Context, l layout) (err error) {
 			w.buses = append(w.buses, p)
 			url = "nats://" + p.Addr()
 		}
-		w.gateways = append(w.gateways, w.lab.Gateway(fmt.Sprintf("gateway-%d", i+1), url))
+		w.gateways = append(w.gateways, w.lab.Gateway(fmt.Sprintf("gateway-%d", i+1), url, l.gatewayEnv...))
 	}
 	return w.restore(ctx)
 }
