@@ -1,7 +1,7 @@
 import { type Arguments, Commands, entering, type Pending, shown } from "./commands.js";
 import { Connection } from "./connection.js";
 import { abortable, Emitter, type Unsubscribe } from "./emitter.js";
-import { SignallingError } from "./errors.js";
+import { refusal, SignallingError } from "./errors.js";
 import type {
   Address,
   ClientEvents,
@@ -379,7 +379,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
       case "room-not-exists":
       case "not-in-room":
       case "target-not-found":
-        return this.#refused(new SignallingError(frame.event, words[frame.event], room), frame.id);
+        return this.#refused(refusal(frame.event, room), frame.id);
       case "ice-servers":
         this.#iceServers = frame.iceServers;
         return this.emit("ice-servers", { iceServers: this.iceServers });
@@ -421,7 +421,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
       const create = this.#commands.doubted(name);
       if (create === undefined) return this.#commands.concerns(name) ? undefined : this.#undo(name);
       const pending = this.#commands.take(create)!;
-      if (ownerId !== this.#id) return pending.reject(new SignallingError("room-exists", words["room-exists"], name));
+      if (ownerId !== this.#id) return pending.reject(refusal("room-exists", name));
       const made = this.#rooms.join(name, frame, pending.args.options);
       pending.resolve(made);
       return this.emit("room-joined", { room: made, created: true, restored: pending.restore });
@@ -465,7 +465,7 @@ export class SignallingClient extends Emitter<ClientEvents> {
 
   #updated(name: string, frame: Frame, pending: Pending | undefined): void {
     const room = this.#rooms.present.get(name);
-    if (!room) return pending?.reject(new SignallingError("not-in-room", words["not-in-room"], name));
+    if (!room) return pending?.reject(refusal("not-in-room", name));
     this.#rooms.update(room, frame.options, pending?.args.options);
     pending?.resolve(room);
     this.emit("room-updated", { room: name, options: room.options });
@@ -484,13 +484,6 @@ export class SignallingClient extends Emitter<ClientEvents> {
     else pending.reject(error);
   }
 }
-
-const words = {
-  "room-exists": "a room of this name exists already",
-  "room-not-exists": "there is no room of this name",
-  "not-in-room": "this client is not in the room",
-  "target-not-found": "the target is not in the room",
-};
 
 function closedError(reason = "the client is closed"): SignallingError {
   return new SignallingError("closed", reason);

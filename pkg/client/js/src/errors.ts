@@ -41,3 +41,15 @@ export function passes(error: unknown): boolean {
   const code = error instanceof SignallingError ? error.code : "";
   return ["unavailable", "rate-limited", "timeout", "internal"].includes(code);
 }
+
+const words = {
+  "room-exists": "a room of this name exists already",
+  "room-not-exists": "there is no room of this name",
+  "not-in-room": "this client is not in the room",
+  "target-not-found": "the target is not in the room",
+};
+
+/** What an answer says that refuses a command. */
+export function refusal(answer: keyof typeof words, room: string): SignallingError {
+  return new SignallingError(answer, words[answer], room);
+}

@@ -134,7 +134,7 @@ export class Rooms {
 
   /** The session of the client with this id has ended. */
   lose(id: string): void {
-    this.#formerIds.add(id);
+    if (id) this.#formerIds.add(id);
     if (this.#formerIds.size > 8) this.#formerIds.delete(this.#formerIds.values().next().value!);
     for (const [name, { at, lost }] of this.#kicked) if (Date.now() - at <= KICK_WINDOW) this.lost.set(name, lost);
     for (const name of this.present.keys()) this.lost.set(name, this.#give(name));
