@@ -6,52 +6,49 @@ package wsock
 // Beater may be implemented by a Sink whose heartbeats are messages. Those of WebSocket need nothing.
 type Beater interface {
 	// Beat is asked for a message before Message: true means that it was part of a heartbeat and is dealt with. It must not
-	// wait for anything. It is called as the methods of Sink are, with a text of at most maxControl bytes.
+	// wait for anything. It is called as the methods of Sink are, with a text of at most 125 bytes.
 	Beat(msg []byte) bool
+}
+
+// early is what the watcher's loop has found of a connection that is not for it: a message, which is valid until the next one
+// is read, or an error.
+type early struct {
+	op  int
+	msg []byte
+	err error
 }
 
 // beat reads what has come for a connection that was parked. It returns true if that was a heartbeat and the connection is
 // parked again; otherwise a worker goes on from there.
 func (c *Conn) beat() bool {
-	if len(c.in.data) > 0 || c.parser.op != 0 {
-		return false // in the middle of something
-	}
 	c.fed = true
-	if c.fault = c.in.read(false); c.fault != nil || !c.takeBeat() {
+	if c.early.err = c.in.read(false); c.early.err != nil || !mayBeat(c.in.data) {
+		return false
+	}
+	op, msg, ok, err := c.nextOpen() // does not wait: the frame is here
+	if err != nil || ok && !c.isBeat(op, msg) {
+		c.early = early{op, msg, err}
 		return false
 	}
 	c.fed = false
 	return c.park()
 }
 
-// takeBeat takes what is there if it is one frame of a heartbeat and nothing else.
-func (c *Conn) takeBeat() bool {
-	h, n, err := parseHeader(c.in.data)
-	if err != nil || n == 0 || !h.fin || h.length > maxControl || n+int(h.length) != len(c.in.data) {
-		return false
-	}
-	switch int(h.op) {
-	case opPing, opPong:
-		more, err := c.control(&h, n)
-		return more && err == nil
-	case OpText:
-		return c.takeText(&h, n)
-	}
-	return false
+func (c *Conn) isBeat(op int, msg []byte) bool {
+	b, ok := c.sink.(Beater)
+	return ok && op == OpText && b.Beat(msg)
 }
 
-func (c *Conn) takeText(h *header, n int) bool {
-	b, ok := c.sink.(Beater)
-	if !ok || c.isClosing() {
+// mayBeat says whether something is one whole frame of a client, and may be a heartbeat by its kind and length (RFC 6455
+// section 5.2).
+func mayBeat(b []byte) bool {
+	const header, maskBit, maxLength = 6, 0x80, 125
+	if len(b) < header || len(b) > header+maxLength || int(b[1]) != maskBit|(len(b)-header) {
 		return false
 	}
-	msg := c.in.data[n:]
-	unmask(msg, h.key)
-	if !b.Beat(msg) {
-		unmask(msg, h.key) // as it was
-		return false
+	switch b[0] {
+	case finBit | OpText, finBit | opPing, finBit | opPong:
+		return true
 	}
-	c.hear()
-	c.in.take(len(c.in.data))
-	return true
+	return false
 }

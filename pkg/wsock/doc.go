@@ -2,10 +2,11 @@
 // through a bounded queue whose frames leave together in one system call. Receiving costs nothing while nothing comes: on
 // Linux a connection that waits is parked, with neither a goroutine nor a buffer, and one loop over epoll wakes it.
 //
-// The way of what is received: the loop (park_linux.go) finds that a socket is readable, takes the answer to a heartbeat itself
-// (beat.go), and hands a connection with anything else to a worker (park.go); the worker reads into a pooled buffer (input.go), takes it apart (parse.go) and gives the messages to the
-// connection's Sink (serve.go) until nothing is left; then the connection is parked again, unless it is woken often (lively.go). A connection that is no plain
-// socket (TLS, a pipe), or is not on Linux, has a goroutine that waits for it instead; all else is the same.
+// The way of what is received: the loop (park_linux.go) finds that a socket is readable, takes the answer to a heartbeat
+// itself (beat.go), and hands a connection with anything else to a worker (park.go). The worker reads into a pooled buffer
+// (input.go), from which gorilla/websocket reads the frames (read.go), and gives the messages to the connection's Sink
+// (serve.go) until nothing is left. Then the connection is parked again, unless it is woken often (lively.go). A connection
+// that is no plain socket (TLS, a pipe), or is not on Linux, has a goroutine that waits for it instead; all else is the same.
 //
 // Frames are wire bytes, made once (see Seal and TextFrame), immutable, and may be sent to any number of connections.
 package wsock

@@ -1,8 +1,11 @@
 package wsock
 
 import (
+	"encoding/binary"
 	"errors"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // CloseError says with which code the connection was closed, whichever side began.
@@ -17,17 +20,19 @@ func (e *CloseError) Error() string { return "websocket closed: " + e.Reason }
 
 // Codes of close frames (RFC 6455 section 7.4.1).
 const (
-	closeProtocol = 1002
-	closeNoStatus = 1005 // stands for a close frame without a code
-	closeAbnormal = 1006 // stands for none at all
-	closeBadText  = 1007
-	closeTooBig   = 1009
+	closeNoStatus = websocket.CloseNoStatusReceived // stands for a close frame without a code
+	closeBadText  = websocket.CloseInvalidFramePayloadData
 )
 
-var (
-	errTooBig  = errors.New("wsock: message too big")
-	errBadText = errors.New("wsock: text is not UTF-8")
-)
+var errBadText = errors.New("wsock: text is not UTF-8")
+
+// closePayload reads what a close frame says (section 5.5.1).
+func closePayload(p []byte) (code int, reason string) {
+	if len(p) < 2 {
+		return closeNoStatus, ""
+	}
+	return int(binary.BigEndian.Uint16(p)), string(p[2:])
+}
 
 // lingerBytes is how much is still read of a peer that is being closed.
 const lingerBytes = 4 << 20
@@ -36,9 +41,8 @@ const lingerBytes = 4 << 20
 // reach the peer: a TCP connection that is closed with unread bytes is reset, and the reset can overtake the frame. It
 // takes at most CloseTimeout. After it neither a goroutine nor a file descriptor of the connection is left.
 func (c *Conn) Finish() {
-	c.in.data = nil
 	c.in.release()
-	c.parser = parser{}
+	c.releaseMessage()
 	c.mu.Lock()
 	c.cut = true // no lively connection any more
 	closing, answered := c.closing && !c.dead, c.peerClosed
@@ -109,4 +113,4 @@ func (c *Conn) hear() {
 func (c *Conn) Heard() bool { return c.heard.Swap(false) }
 
 // Subprotocol is the one that was agreed on, or empty.
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string { return c.ws.Subprotocol() }

@@ -1,14 +1,20 @@
 package wsock
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/gorilla/websocket"
+)
 
 // Operation codes of frames (RFC 6455 section 5.2).
 const (
-	OpText   = 1
-	OpBinary = 2
-	opClose  = 8
-	opPing   = 9
-	opPong   = 10
+	OpText   = websocket.TextMessage
+	OpBinary = websocket.BinaryMessage
+	opClose  = websocket.CloseMessage
+	opPing   = websocket.PingMessage
+	opPong   = websocket.PongMessage
+	opBits   = 0x0f // of a frame's first byte
+	finBit   = 0x80
 )
 
 // FrameHeadroom is how many bytes Seal wants free in front of a payload: the longest header of a server's frame.
@@ -27,7 +33,7 @@ func Begin(n int) []byte { return append(make([]byte, 0, FrameHeadroom+n), headr
 // Seal turns a buffer of FrameHeadroom unused bytes followed by a payload into a Frame, in place.
 func Seal(op int, buf []byte) Frame {
 	n := len(buf) - FrameHeadroom
-	first := byte(op) | 0x80 // #nosec G115 -- FIN, and an operation code, which has four bits
+	first := byte(op) | finBit // #nosec G115 -- FIN, and an operation code, which has four bits
 	switch {
 	case n < 126:
 		buf = buf[FrameHeadroom-2:]

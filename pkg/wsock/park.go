@@ -22,7 +22,6 @@ func (c *Conn) park() bool {
 	if c.in.rc == nil || sockets == nil {
 		return false
 	}
-	c.in.rest()
 	c.parked.Store(true) // from here on another goroutine may read
 	return sockets.watch(c) == nil || !c.parked.CompareAndSwap(true, false)
 }

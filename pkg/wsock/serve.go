@@ -28,7 +28,7 @@ type Sink interface {
 func (c *Conn) Serve(s Sink) {
 	c.sink = s
 	c.Flush()
-	if len(c.in.data) > 0 || !c.park() {
+	if c.pending() || !c.park() {
 		go c.run()
 	}
 }
@@ -37,13 +37,8 @@ func (c *Conn) Serve(s Sink) {
 func (c *Conn) run() { c.end(c.receive()) }
 
 // more reads more, and waits until there is some if it is told to. A lively connection may find that it is to be parked.
-func (c *Conn) more(wait bool) (err error) {
-	if wait {
-		c.in.rest()
-		err = c.in.wait(c.nc)
-	} else {
-		err = c.in.read(false)
-	}
+func (c *Conn) more(wait bool) error {
+	err := c.in.read(wait)
 	switch {
 	case err == nil && c.lively:
 		c.heardOf.Store(true)
@@ -58,15 +53,18 @@ func (c *Conn) woken() {
 	if c.pace.woken() {
 		c.stay()
 	}
-	err := c.fault
+	first := c.early
 	if !c.fed {
-		err = c.in.read(false)
+		first.err = c.in.read(false)
 	}
-	c.fed, c.fault = false, nil
-	if err == nil {
-		err = c.receive()
+	c.fed, c.early = false, early{}
+	if first.op != 0 {
+		c.sink.Message(first.op, first.msg)
 	}
-	c.end(err)
+	if first.err == nil {
+		first.err = c.receive()
+	}
+	c.end(first.err)
 }
 
 // end tells the Sink of the end. Without an error the connection is parked, and no longer the caller's.
@@ -82,7 +80,7 @@ func (c *Conn) receive() error {
 		if err := c.handOver(); err != nil {
 			return err
 		}
-		if c.in.full && c.in.rc != nil {
+		if c.in.full {
 			if err := c.more(false); err != nil {
 				return err
 			}
@@ -113,25 +111,12 @@ func (c *Conn) handOver() error {
 func (c *Conn) nextOpen() (op int, msg []byte, ok bool, err error) {
 	for {
 		op, msg, ok, err = c.next()
-		if err != nil {
-			c.refuse(err)
+		if errors.Is(err, errBadText) {
+			c.Close(closeBadText, "invalid UTF-8")
 		}
 		if err != nil || !ok || !c.isClosing() {
 			return op, msg, ok, err
 		}
-	}
-}
-
-// refuse closes a connection for what the peer has sent.
-func (c *Conn) refuse(err error) {
-	var violation protocolError
-	switch {
-	case errors.Is(err, errTooBig):
-		c.Close(closeTooBig, "message too big")
-	case errors.Is(err, errBadText):
-		c.Close(closeBadText, "invalid UTF-8")
-	case errors.As(err, &violation):
-		c.Close(closeProtocol, string(violation))
 	}
 }
 
@@ -143,8 +128,7 @@ func (c *Conn) ReadMessage() (op int, msg []byte, err error) {
 	for {
 		op, msg, ok, err := c.nextOpen()
 		if err == nil && !ok {
-			c.in.rest()
-			err = c.in.wait(c.nc)
+			err = c.in.read(true)
 		}
 		if err != nil {
 			return 0, nil, c.endError(err)
@@ -162,5 +146,5 @@ func (c *Conn) endError(err error) error {
 	if c.cause != nil {
 		return c.cause
 	}
-	return err
+	return peerError(err)
 }

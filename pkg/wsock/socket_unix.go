@@ -38,24 +38,25 @@ func (a *attempt) tryWrite(fd uintptr) bool {
 	}
 }
 
-// tryRead reads once: false means that there is nothing yet and that it is to be waited for, without the buffer.
+// tryRead reads once, when nothing is left of an earlier read: false means that there is nothing yet and that it is to be
+// waited for, without the buffer.
 func (a *attempt) tryRead(fd uintptr) bool {
 	in := a.in
-	space := in.room()
+	in.buf = inputBuffers.Get().(*[inputBuffer]byte)
 	for {
-		a.n, a.err = syscall.Read(int(fd), space) // #nosec G115 -- a file descriptor
+		a.n, a.err = syscall.Read(int(fd), in.buf[:]) // #nosec G115 -- a file descriptor
 		if !errors.Is(a.err, syscall.EINTR) {
 			break
 		}
 	}
+	in.full = a.n == inputBuffer
 	if a.n > 0 {
-		in.took(a.n)
+		in.data = in.buf[:a.n]
 		return true
 	}
-	in.full = false
+	in.release()
 	if errors.Is(a.err, syscall.EAGAIN) {
 		if a.wait {
-			in.rest()
 			return false
 		}
 		a.err = nil

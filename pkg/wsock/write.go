@@ -1,12 +1,15 @@
 package wsock
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 var (
@@ -22,17 +25,20 @@ var (
 // the caller's goroutine, without ever waiting; only when the kernel's buffer is full does a goroutine take over, until the
 // queue is empty again.
 type Conn struct {
-	o           *Options
-	nc          net.Conn
-	subprotocol string
-	sink        Sink // nil before Serve
+	o    *Options
+	nc   net.Conn
+	ws   *websocket.Conn // reads from a gate
+	br   *bufio.Reader   // gorilla's
+	sink Sink            // nil before Serve
 
-	in     input // this and what follows are the reading goroutine's
-	parser parser
-	fed    bool  // the watcher's loop has read already
-	fault  error // what came of that
-	lively bool
-	pace   pace
+	in      input   // this and what follows are the reading goroutine's
+	message *[]byte // from a pool
+	between bool    // gorilla looks for a message
+	ended   bool    // ... and is at the end of all frames
+	fed     bool    // the watcher's loop has read already
+	early   early   // ... and what came of that
+	lively  bool
+	pace    pace
 
 	parked  atomic.Bool // there is no reading goroutine: see park.go
 	heardOf atomic.Bool // something has come since a lively connection was checked
