@@ -6,5 +6,6 @@ package chaosbreak
 const (
 	Fencing  = false
 	Announce = false
+	Replay   = false
 	Retry    = false
 )

@@ -14,6 +14,8 @@ var (
 	Fencing = broken("fencing")
 	// Announce: gateways do not tell owners what they hold, whatever is amiss.
 	Announce = broken("announce")
+	// Replay: tokens are good that the client has shown to be old.
+	Replay = broken("replay")
 	// Retry: a command that is sent again is another command.
 	Retry = broken("retry")
 )

@@ -15,6 +15,12 @@ var plans = map[string]chaos.Round{
 	"fencing": {Plan: []chaos.Step{{Fault: "rooms-pause", After: time.Second, Lasting: 5 * time.Second}}},
 	// An owner is killed, and the one that follows it knows only what it is told.
 	"announce": {Plan: []chaos.Step{{Fault: "rooms-kill", After: time.Second, Lasting: 5 * time.Second}}},
+	// Clients lose their connections and come back, and somebody else with what they came back with before.
+	"replay": {Resume: true, Plan: []chaos.Step{
+		{Fault: "clients-cut", After: time.Second, Lasting: 100 * time.Millisecond},
+		{Fault: "clients-cut", After: time.Second, Lasting: 100 * time.Millisecond},
+		{Fault: "clients-cut", After: time.Second, Lasting: 100 * time.Millisecond},
+	}},
 	// Commands are carried out, and the answers are lost.
 	"retry": {Plan: []chaos.Step{
 		{Fault: "gateway-lose", After: time.Second, Lasting: 700 * time.Millisecond},
@@ -23,13 +29,13 @@ var plans = map[string]chaos.Round{
 	}},
 }
 
-// TestTheCheckerNotices shows that the laboratory finds violations: without fencing, without announcements, and without
-// retries that are idempotent. The services are built with the tag chaosbreak, and each of these is taken away in turn. With
+// TestTheCheckerNotices shows that the laboratory finds violations: without fencing, without announcements, without retries
+// that are idempotent, and with tokens that are good for ever. The services are built with the tag chaosbreak, and each of these is taken away in turn. With
 // all of them, the same faults are no violation.
 func TestTheCheckerNotices(t *testing.T) {
 	for name, plan := range plans {
 		for _, broken := range []string{"", name} {
-			w := brokenWorld(t, broken) // one after the other: they may have to be built
+			w := brokenWorld(t, broken, plan.Resume) // one after the other: they may have to be built
 			t.Run(name+" broken="+strconv.FormatBool(broken != ""), func(t *testing.T) {
 				t.Parallel()
 				violations := 0
@@ -67,12 +73,15 @@ func tryPlan(t *testing.T, w *chaos.World, plan chaos.Round, seed uint64, broken
 	return len(result.Violations)
 }
 
-func brokenWorld(t *testing.T, broken string) *chaos.World {
+func brokenWorld(t *testing.T, broken string, sessions bool) *chaos.World {
 	t.Helper()
 	l := labtest.NewTaggedLab(t, "chaosbreak")
 	env := []string{"CHAOS_BREAK=" + broken}
 	if broken != "" {
 		env = append(env, "ROOMS_RECOVERY_WINDOW=1s") // or it takes long until a broken one has waited in vain
+	}
+	if sessions {
+		env = append(env, chaos.Sessions()...)
 	}
 	w, err := chaos.NewWorld(labtest.BuildContext(t), l, chaos.Size{Rooms: 2, Gateways: 2}, env...)
 	if err != nil {

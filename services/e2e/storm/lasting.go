@@ -58,6 +58,8 @@ type lasting struct {
 	err    error         // why the session has ended
 	places []place
 	away   time.Duration // since when there was no connection, at the end
+
+	old any // what was presented to resume last; Follow's
 }
 
 // place is a gateway where a client was, from a time on.
@@ -160,12 +162,18 @@ func (l *lasting) again() bool {
 	err := l.now.Err()
 	_ = l.now.Close()
 	if left != nil && !l.closing.Load() {
-		err = l.dial(l.quit, last+rand.IntN(2), left) //nolint:gosec // G404: chance
+		within, cancel := context.WithTimeout(l.quit, l.storm.cfg.Window+doubt)
+		err = l.dial(within, last+rand.IntN(2), left) //nolint:gosec // G404: chance
+		cancel()
 	}
 	if err == nil && l.now.ID() != l.id {
 		err = fmt.Errorf("it came back as %s", l.now.ID())
 	}
 	if err == nil {
+		if l.old != nil && rand.IntN(100) < replayed { //nolint:gosec // G404: chance
+			l.replay(last, l.old)
+		}
+		l.old = left
 		return true
 	}
 	if l.closing.Load() {
@@ -175,6 +183,27 @@ func (l *lasting) again() bool {
 	defer l.mu.Unlock()
 	l.err = err
 	return false
+}
+
+// replayed is how many of a hundred resumptions are followed by an attempt with what the one before was made with. By coming
+// with something newer the client has shown that it had that: what is older is void.
+const replayed = 20
+
+func (l *lasting) replay(gateway int, old any) {
+	url, err := l.storm.cfg.URL(gateway)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.quit, doubt)
+	defer cancel()
+	c, err := l.open(ctx, url, new(net.Dialer).DialContext, old)
+	if err != nil {
+		return // it was refused, or a fault came between
+	}
+	l.storm.mu.Lock()
+	l.storm.errs = append(l.storm.errs, fmt.Sprintf("%s: a token that it had shown to be old was taken, as %s", l.id, c.ID()))
+	l.storm.mu.Unlock()
+	_ = c.Close()
 }
 
 // get waits for the connection.

@@ -37,7 +37,12 @@ type socketIO struct {
 }
 
 // recovery is a session of the Socket.IO door.
-type recovery struct{ pid, offset string }
+type recovery struct {
+	pid, offset string
+	// Acknowledgements of the earlier connection can come on the next one: their numbers go on, as those of real clients do.
+	nextAck uint64
+	signals map[uint64]func()
+}
 
 // packet is an event, or the acknowledgement that repeats it.
 type packet struct {
@@ -112,7 +117,7 @@ func (c *socketIO) handshake(was *recovery) error {
 	if c.pid != was.pid {
 		return &refusal{"another pid", false}
 	}
-	c.offset = was.offset
+	c.offset, c.nextAck, c.signals = was.offset, was.nextAck, was.signals
 	return nil
 }
 
@@ -123,7 +128,7 @@ func (c *socketIO) session() any {
 	if end, lost := errors.AsType[*client.CloseError](c.err); !lost || !end.Reconnect() || c.pid == "" || c.offset == "" {
 		return nil
 	}
-	return &recovery{c.pid, c.offset}
+	return &recovery{c.pid, c.offset, c.nextAck, c.signals}
 }
 
 // note keeps the offset of an event, which is its last argument, and returns the event without it.

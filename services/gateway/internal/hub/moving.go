@@ -45,6 +45,10 @@ func (p *partition) onMove(q *request, a *bus.Answer, out *outbox) {
 	switch {
 	case a.Result == bus.Retry:
 		p.retry(q.seq)
+	case q.session == nil && a.Result == bus.Elsewhere:
+		p.announceSoon = true
+		q.r.yields(q.client, q.move.inc)
+		p.finish(q, nil, out)
 	case q.session == nil:
 		p.announceSoon = p.announceSoon || a.Result != bus.Done
 		p.finish(q, nil, out)
@@ -165,6 +169,20 @@ func (r *replica) overtaken(m *member, out *outbox) {
 	}
 	r.detach(m)
 	go s.supersede(m.Gateway)
+}
+
+// yields ends a session here that the owner does not move to here: its client has shown elsewhere that the token is old by
+// which it came here. A newer incarnation is told of on its own.
+func (r *replica) yields(id string, inc uint64) {
+	m := r.find(id)
+	if m == nil || m.session == nil {
+		return
+	}
+	if now, _ := m.session.incs(); now == inc {
+		s := m.session
+		r.detach(m)
+		go s.supersede("") // it takes the mutexes of other partitions
+	}
 }
 
 // supersede ends a session whose client is elsewhere, without leaving its rooms. to is where it is, "" if that is not known.
