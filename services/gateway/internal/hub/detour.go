@@ -19,8 +19,10 @@ type detour struct {
 	until   time.Time
 }
 
-// detourTime bounds how long signals on their way are waited for: after that the gateway is taken to be gone.
-const detourTime = 2 * time.Second
+// detourTime bounds how long signals on their way are waited for: after that the gateway is taken to be gone. One that lives may
+// have delivered a signal and acknowledge it only after holdTime, because it holds one from before it; and its word may have
+// to be asked for again. To give up sooner would be to deliver it twice.
+const detourTime = 3 * holdTime
 
 // redirect makes signals for a member that has moved wait until those that are on their way to its former gateway are
 // settled. If that gateway is gone they are sent again.
