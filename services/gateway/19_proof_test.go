@@ -96,6 +96,12 @@ func TestProofs(t *testing.T) {
 
 // A client that was told that it has missed something, and was not reached by that, is told it again.
 func TestTheAnswerIsLostOfOneThatHasMissedSomething(t *testing.T) {
+	t.Run("before it has moved", func(t *testing.T) { hasMissed(t, true) })
+	t.Run("after it has moved", func(t *testing.T) { hasMissed(t, false) })
+}
+
+func hasMissed(t *testing.T, early bool) {
+	t.Helper()
 	scene(t, func(_ *testing.T, w *world) {
 		r := w.owner.found(lobby, stranger("alice"), "gone")
 		r.add(stranger("zoe"), "elsewhere", 1)
@@ -108,7 +114,9 @@ func TestTheAnswerIsLostOfOneThatHasMissedSomething(t *testing.T) {
 		}
 		c.vanish()
 		move := w.owner.expectCommand(bus.Move, lobby, stranger("alice"))
-		r.carriesOut(move)
+		if !early {
+			r.carriesOut(move)
+		}
 		settle()
 		alice, e := w.resume(token, 7)
 		x, ok := e.(*api.Resumed)
@@ -116,6 +124,9 @@ func TestTheAnswerIsLostOfOneThatHasMissedSomething(t *testing.T) {
 			w.t.Fatalf("%+v", e)
 		}
 		alice.id = "alice"
+		if early { // the owner answers only now
+			r.carriesOut(move)
+		}
 		alice.expect(&api.RoomJoined{Room: lobby, OwnerID: "alice", Clients: []string{"zoe"}, Resumed: true})
 		r.proves(alice)
 		w.quiet()

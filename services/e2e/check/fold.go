@@ -192,6 +192,7 @@ type folder struct {
 	signals map[[2]string]uint64 // the last number, by room and sender
 	resumed bool                 // the session was resumed
 	again   map[[2]string]bool   // from whom signals may begin again, once
+	named   []string             // rooms of which it was told that it is a member, and which it has not got yet
 }
 
 func (f *folder) step(seen Seen) string {
@@ -233,6 +234,7 @@ func (f *folder) resume(e *api.Resumed) {
 	if !e.Missed {
 		return
 	}
+	f.named = slices.Clone(e.Rooms)
 	for room, s := range f.open {
 		if !slices.Contains(e.Rooms, room) {
 			s.End, s.Over = Kicked, f.now
@@ -246,6 +248,7 @@ func (f *folder) resume(e *api.Resumed) {
 
 // replace takes a room as it is now.
 func (f *folder) replace(e *api.RoomJoined) string {
+	f.named = slices.DeleteFunc(f.named, func(room string) bool { return room == e.Room })
 	s := f.open[e.Room]
 	switch {
 	case !f.resumed:
@@ -320,6 +323,9 @@ func (f *folder) joined(e *api.RoomJoined) string {
 func (f *folder) end(e *api.RoomLeft, answer bool) string {
 	s := f.open[e.Room]
 	switch {
+	case s == nil && e.Kicked && slices.Contains(f.named, e.Room): // it has ended before it came
+		f.named = slices.DeleteFunc(f.named, func(room string) bool { return room == e.Room })
+		return ""
 	case s == nil:
 		return "but it is not a member"
 	case e.Kicked && s.Owner == f.client && f.mode == Strict:

@@ -227,11 +227,11 @@ func (r *replica) partFrom(s *Session) (room bus.TakenRoom, ok bool) {
 		r.detach(m)
 		return room, true
 	}
-	q := r.queues[s]
-	if q == nil || q.current.op != bus.Move {
+	move := r.moveOf(s)
+	if move == nil {
 		return room, false
 	}
-	move := q.current.move
+	q := r.queues[s]
 	room = bus.TakenRoom{Room: r.name}
 	if move.told != nil {
 		room = *move.told
@@ -242,6 +242,14 @@ func (r *replica) partFrom(s *Session) (room bus.TakenRoom, ok bool) {
 	s.settled(1 + len(q.waiting))
 	s.forget(r)
 	return room, true
+}
+
+// moveOf is the session's move that is on its way, nil if there is none.
+func (r *replica) moveOf(s *Session) *moving {
+	if q := r.queues[s]; q != nil {
+		return q.current.move
+	}
+	return nil
 }
 
 // abandon answers the session's commands that are not answered yet.

@@ -283,12 +283,12 @@ func (s *Session) replicas() []*replica {
 	return slices.Clone(s.rooms)
 }
 
-// roomNames are the rooms where the session is a member.
+// roomNames are the rooms where the session is a member, those included that it is being moved in.
 func (s *Session) roomNames() []string {
 	names := []string{}
 	for _, r := range s.replicas() {
 		r.p.mu.Lock()
-		if r.local(s) != nil {
+		if r.local(s) != nil || r.moveOf(s) != nil {
 			names = append(names, r.name)
 		}
 		r.p.mu.Unlock()
@@ -302,6 +302,8 @@ func (s *Session) picture(out *outbox) {
 		r.p.mu.Lock()
 		if r.local(s) != nil {
 			out.answer(s, nil, r.picture(s.id))
+		} else if m := r.moveOf(s); m != nil {
+			m.told = nil // it is told all when the move is answered
 		}
 		r.p.mu.Unlock()
 	}
