@@ -42,6 +42,8 @@ export class Peer {
   #makingOffer = false;
   #ignoreOffer = false;
   #settingAnswer = false;
+  /** A description of the other side was taken, or is being taken: candidates have what to belong to. */
+  #remoteKnown = false;
   /** Names the newest own offer. */
   #offered = 0;
   /** The names of the other side's offers, the oldest first. */
@@ -188,6 +190,7 @@ export class Peer {
     this.#ignoreOffer = offer && !ready && !this.#polite;
     if (this.#ignoreOffer) return;
     this.#settingAnswer = description.type === "answer";
+    this.#remoteKnown = true;
     try {
       await connection.setRemoteDescription(description); // takes an own offer back, if there is one
     } finally {
@@ -214,7 +217,7 @@ export class Peer {
   async #candidate(candidate: RTCIceCandidateInit): Promise<void> {
     const connection = this.#connection;
     // Before any description it belongs to one that was lost. That is sent again, with the candidates found until then.
-    if (!connection?.remoteDescription || this.#closed) return;
+    if (!connection || !this.#remoteKnown || this.#closed) return;
     try {
       // No candidate, or an empty one, says that no more come (RFC 8838 section 8.2).
       await (candidate.candidate ? connection.addIceCandidate(candidate) : connection.addIceCandidate());
