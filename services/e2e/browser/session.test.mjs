@@ -2,7 +2,7 @@
 // what they must be told.
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
-import { PROTOCOL } from "../../../pkg/client/js/dist/client.mjs";
+import { PeerMesh, PROTOCOL } from "../../../pkg/client/js/dist/client.mjs";
 import { until } from "./kit.mjs";
 import { client, closeAll, code, fake, saw, unhandled } from "./sdk.mjs";
 
@@ -397,4 +397,54 @@ test("resume can be turned off, and inspectors are shown no tokens", async () =>
   assert.doesNotMatch(shown.join(), /secret/);
   d.close();
   await keeping.done();
+});
+
+test("a mesh takes each description once, and candidates while their description is being taken", async () => {
+  const taken = [];
+  let finish;
+  /** A connection that takes its time. */
+  class Slow {
+    signalingState = "stable";
+    connectionState = "new";
+    restartIce() {}
+    close() {}
+    getSenders = () => [];
+    createDataChannel = () => ({ readyState: "connecting" });
+    async setRemoteDescription({ type, sdp }) {
+      taken.push(`${type} ${sdp}`);
+      await new Promise((resolve) => (finish = resolve));
+      this.signalingState = type === "offer" ? "have-remote-offer" : "stable";
+    }
+    async setLocalDescription() {
+      const type = this.signalingState === "have-remote-offer" ? "answer" : "offer";
+      this.signalingState = type === "offer" ? "have-local-offer" : "stable";
+      this.localDescription = { type, toJSON: () => ({ type, sdp: "mine" }) };
+    }
+    async addIceCandidate(init) {
+      taken.push(init.candidate);
+    }
+  }
+  const from = (data) => ({ event: "signal-receive", room: "r", senderId: "x", data });
+  const offer = { type: "offer", sdp: "theirs", offer: 0.5 };
+  const server = await scripted(async (peer) => {
+    peer.send(hello("me", "t1"));
+    await peer.expect({ event: "room-create", id: 1, room: "r" });
+    peer.send({ event: "room-created", id: 1, room: "r" }, { event: "client-joined", room: "r", clientId: "x" });
+    peer.send(from({ candidate: "of an offer that was lost" }), from(offer), from({ candidate: "early" }), from(offer));
+    const answer = await peer.next();
+    assert.deepEqual(answer.data, { type: "answer", sdp: "mine", offer: 0.5 });
+    peer.send(from({ type: "answer", sdp: "to nothing", offer: 0.7 }), from({ candidate: "late" }));
+    await peer.closed;
+  });
+  const c = client(server.url);
+  const mesh = new PeerMesh(c, "r", { RTCPeerConnection: Slow });
+  const faults = [];
+  mesh.on("error", ({ error }) => faults.push(error));
+  await c.createRoom("r");
+  await until("the early candidate", () => taken.includes("early"));
+  finish();
+  await until("the late one", () => taken.includes("late"));
+  assert.deepEqual([taken, faults], [["offer theirs", "early", "late"], []]);
+  c.close();
+  await server.done();
 });
