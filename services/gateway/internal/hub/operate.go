@@ -78,9 +78,7 @@ func (r *replica) summary() operate.Summary {
 	s := operate.Summary{
 		Name: r.name, Partition: r.p.n, Members: len(r.members), Owner: r.owner, Waiting: r.indexOf(r.owner) < 0, Here: r.locals,
 	}
-	if q := r.policy; q != nil {
-		s.Locked, s.Password, s.Capacity = q.Locked, q.Password != "", q.Capacity
-	}
+	s.SetPolicy(r.policy)
 	return s
 }
 
@@ -92,27 +90,14 @@ func (p *partition) look(q *operate.Question) *operate.RoomState {
 	if r == nil || !r.live {
 		return nil
 	}
-	s := &operate.RoomState{
-		Summary: r.summary(), Epoch: r.stamp.Epoch, Version: r.stamp.Version, OnOwnerLost: "close", List: []operate.Member{},
-	}
-	if q := r.policy; q != nil {
-		if q.OwnerLost != bus.CloseOnLoss {
-			s.OnOwnerLost = string(q.OwnerLost)
+	s := &operate.RoomState{Summary: r.summary(), Epoch: r.stamp.Epoch, Version: r.stamp.Version}
+	s.SetPolicy(r.policy)
+	s.Page(q, func(yield func(*bus.Member) bool) {
+		for i := range r.members {
+			if !yield(&r.members[i].Member) {
+				return
+			}
 		}
-		s.OwnerKey, s.Metadata, s.Banned = q.OwnerKey != "", q.Metadata, q.Banned
-	}
-	for i := range r.members {
-		m := &r.members[i]
-		if m.Since <= q.Since {
-			continue
-		}
-		if len(s.List) == q.Limit {
-			s.Next = s.List[len(s.List)-1].Since
-			break
-		}
-		s.List = append(s.List, operate.Member{
-			Client: m.Client, Gateway: m.Gateway, Display: m.Display, Since: m.Since, Resumed: m.Inc,
-		})
-	}
+	})
 	return s
 }

@@ -71,9 +71,7 @@ func (p *Partition) summary(r *room) operate.Summary {
 	s := operate.Summary{
 		Name: r.name, Partition: bus.Partition(r.name), Members: len(r.members), Owner: r.owner, Waiting: p.waits(r),
 	}
-	if q := r.policy; q != nil {
-		s.Locked, s.Password, s.Capacity = q.Locked, q.Password != "", q.Capacity
-	}
+	s.SetPolicy(r.policy)
 	return s
 }
 
@@ -83,29 +81,16 @@ func (p *Partition) Look(q *operate.Question) (operate.RoomState, bool) {
 	if r == nil {
 		return operate.RoomState{}, false
 	}
-	s := operate.RoomState{Summary: p.summary(r), Epoch: p.epoch, Version: r.version, OnOwnerLost: "close", List: []operate.Member{}}
-	if q := r.policy; q != nil {
-		if q.OwnerLost != bus.CloseOnLoss {
-			s.OnOwnerLost = string(q.OwnerLost)
+	s := operate.RoomState{Summary: p.summary(r), Epoch: p.epoch, Version: r.version}
+	s.SetPolicy(r.policy)
+	s.Page(q, func(yield func(*bus.Member) bool) {
+		for i := range r.members {
+			if !yield(&r.members[i]) {
+				return
+			}
 		}
-		s.OwnerKey, s.Metadata, s.Banned = q.OwnerKey != "", q.Metadata, q.Banned
-	}
-	for i := range r.members {
-		m := &r.members[i]
-		if m.Since <= q.Since {
-			continue
-		}
-		if len(s.List) == q.Limit {
-			s.Next = s.List[len(s.List)-1].Since
-			break
-		}
-		s.List = append(s.List, memberOf(m))
-	}
+	})
 	return s, true
-}
-
-func memberOf(m *bus.Member) operate.Member {
-	return operate.Member{Client: m.Client, Gateway: m.Gateway, Display: m.Display, Since: m.Since, Resumed: m.Inc}
 }
 
 // Memberships lists the rooms in which a client is, at most limit of them.
@@ -113,7 +98,7 @@ func (p *Partition) Memberships(client string, limit int) (all []operate.Members
 	for _, r := range p.rooms {
 		if i := r.find(client); i >= 0 && len(all) < limit {
 			all = append(all, operate.Membership{
-				Room: r.name, Partition: bus.Partition(r.name), Member: memberOf(&r.members[i]), Owner: r.owner == client,
+				Room: r.name, Partition: bus.Partition(r.name), Member: operate.MemberOf(&r.members[i]), Owner: r.owner == client,
 			})
 		}
 	}
