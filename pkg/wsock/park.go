@@ -1,6 +1,9 @@
 package wsock
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // A connection without anything to read is parked: its goroutine ends, its buffers go back, and the watcher of its socket
 // has it woken. Whoever changes parked from true to false starts the goroutine that goes on reading: the watcher because
@@ -33,9 +36,12 @@ func (c *Conn) unpark() {
 	}
 }
 
-// workersKept is how many workers wait for connections to read while there are connections. More are made when they are
+// workersKept is how many workers wait for connections to read, each for workerWait at most. More are made when they are
 // needed, one for each connection: a Sink may wait.
-const workersKept = 64
+const (
+	workersKept = 64
+	workerWait  = 10 * time.Second
+)
 
 // crew are goroutines that read connections which were woken. Those that are kept have the stack that reading needs.
 type crew struct {
@@ -56,15 +62,21 @@ func (w *crew) do(c *Conn) {
 }
 
 func (w *crew) run(c *Conn) {
+	wait := time.NewTimer(workerWait)
+	defer wait.Stop()
 	for {
 		c.woken()
 		if w.idle.Add(1) > workersKept {
 			w.idle.Add(-1)
 			return
 		}
+		wait.Reset(workerWait)
 		select {
 		case c = <-w.work:
 			w.idle.Add(-1)
+		case <-wait.C:
+			w.idle.Add(-1)
+			return
 		case <-w.quit:
 			return
 		}
