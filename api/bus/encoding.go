@@ -37,6 +37,7 @@ func (m *Answer) fields(c *codec) {
 	c.str("code", &m.Code)
 	c.str("message", &m.Message)
 	list(c, "found", &m.Found, appendMessage[*Found], decodeMessage[*Found])
+	c.strs("again", &m.Again)
 }
 
 func (m *Found) fields(c *codec) {
@@ -167,6 +168,9 @@ func (m *Answer) Append(dst []byte) []byte { return appendMessage(dst, m) }
 
 // Decode reads an Answer.
 func (m *Answer) Decode(text []byte) error { return decodeMessage(text, m) }
+
+// Append appends the encoding of m to dst.
+func (m *Found) Append(dst []byte) []byte { return appendMessage(dst, m) }
 
 // Append appends the encoding of m to dst.
 func (m *Event) Append(dst []byte) []byte { return appendMessage(dst, m) }

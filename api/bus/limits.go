@@ -10,7 +10,8 @@ const (
 	HeartbeatInterval = time.Second
 	// DigestInterval is the time between two Digests of a partition in which something changes.
 	DigestInterval = 2 * time.Second
-	// MaxPartBytes bounds one part of an Announce or a Correction, well under the NATS default of 1 MiB a message.
+	// MaxPartBytes bounds one part of an Announce or a Correction, and the memberships in an Answer, well under the NATS
+	// default of 1 MiB a message.
 	MaxPartBytes = 512 << 10
 	// MaxDisplaysBytes bounds the display identities of a room's members together, as DisplaySize counts them, so that a
 	// roster fits one message of the NATS default of 1 MiB.

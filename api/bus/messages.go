@@ -137,6 +137,9 @@ type Result string
 const (
 	// Done: created, joined or left.
 	Done Result = "done"
+	// Partial answers a find: the clients of Again have more memberships than the message takes, and are to be asked for
+	// again. If they are all that were asked for, no message takes those of any of them.
+	Partial Result = "partial"
 	// Exists answers a create: the name is taken.
 	Exists Result = "exists"
 	// NotExists answers a join: there is no such room.
@@ -161,8 +164,10 @@ type Answer struct {
 	Result Result
 	Roster
 	Code, Message string
-	// Found answers a Find.
+	// Found answers a Find: all memberships of the clients that are not in Again, at most MaxPartBytes. Clients with few come
+	// first, so that one with very many keeps no other from being found.
 	Found []Found
+	Again []string
 }
 
 // Found is one membership of a client.

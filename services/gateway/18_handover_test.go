@@ -231,3 +231,72 @@ func TestAStormAfterADeadGateway(t *testing.T) {
 		w.quiet()
 	}, keeps())
 }
+
+// takeFinds takes the questions to all partitions, and answers all but that to one, which it returns.
+func (o *owner) takeFinds(partition, clients int) *command {
+	o.t.Helper()
+	var kept *command
+	for range bus.Partitions {
+		c := o.takeFind(clients)
+		if c.Seq%bus.Partitions == uint64(partition) {
+			kept = c
+		} else {
+			o.answerFind(c, &bus.Answer{Result: bus.Done})
+		}
+	}
+	if kept == nil {
+		o.t.Fatalf("partition %d was not asked", partition)
+	}
+	return kept
+}
+
+// takeFind waits for a question for so many clients.
+func (o *owner) takeFind(clients int) *command {
+	o.t.Helper()
+	m := receive(o.t, o.commands, "question")
+	c := &command{reply: m.Reply}
+	if err := c.Decode(m.Data); err != nil || c.Op != bus.Find || len(c.Clients) != clients {
+		o.t.Fatalf("%.200s, %v: want a question for %d clients", m.Data, err, clients)
+	}
+	return c
+}
+
+func (o *owner) answerFind(c *command, a *bus.Answer) {
+	o.t.Helper()
+	a.Epoch = o.epoch
+	o.send(c.reply, a)
+}
+
+// An owner that has more than a message takes is asked again. Clients of which all is known do not wait for that, nor do they
+// share the lot of one that is in more rooms than any message takes.
+func TestManyMembershipsAreFoundBitByBit(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		in := func(client string) bus.Found {
+			return bus.Found{Client: client, Room: lobby, Gateway: "elsewhere", Inc: 4, Proven: 4}
+		}
+		ask := func(client string) *client { return w.ask(w.lost(client, 0)) }
+		told := func(c *client, word string) {
+			w.t.Helper()
+			e, _, err := api.DecodeObject([]byte(c.next()))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			refusedToken(w.t, e, word)
+		}
+		few, many, tooMany := ask("few"), ask("many"), ask("too many")
+		settle()
+		pass(time.Second)
+		c := w.owner.takeFinds(bus.Partition(lobby), 3)
+		w.owner.answerFind(c, &bus.Answer{Result: bus.Partial, Found: []bus.Found{in("few")}, Again: []string{"many", "too many", "unasked"}})
+		told(few, "used")
+		c = w.owner.takeFind(2)
+		w.owner.answerFind(c, &bus.Answer{Result: bus.Partial, Found: []bus.Found{in("many")}, Again: []string{"too many"}})
+		told(many, "used")
+		tooMany.expectNothing()
+		c = w.owner.takeFind(1)
+		w.owner.answerFind(c, &bus.Answer{Result: bus.Partial, Again: []string{"too many"}})
+		told(tooMany, "ended")
+		w.owner.expectNoCommand()
+		w.quiet()
+	}, keeps())
+}

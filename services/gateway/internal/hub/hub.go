@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -224,8 +225,17 @@ func (h *Hub) heartbeat(leaving bool) {
 // publish sends a message. While the connection is down it is dropped: whoever sent it has a way to repeat it.
 func (h *Hub) publish(subject, reply string, data []byte) {
 	if err := h.publishTraced(subject, reply, data, nil); err != nil {
-		h.log.Debug("not published", "subject", subject, "error", err)
+		h.unsent(subject, len(data), err)
 	}
+}
+
+// unsent notes a message that was not sent. One that is larger than NATS takes never will be, so people are told.
+func (h *Hub) unsent(subject string, size int, err error) {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		h.log.Warn("a message is larger than NATS takes", "subject", subject, "bytes", size, "limit", h.nc.MaxPayload())
+		return
+	}
+	h.log.Debug("not published", "subject", subject, "error", err)
 }
 
 // publishTraced is publish for a message that may carry a trace.

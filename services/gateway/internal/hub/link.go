@@ -147,7 +147,7 @@ func (l *link) flush() {
 // publishSignal publishes a signal. If it cannot be sent now it is sent again later.
 func (h *Hub) publishSignal(subject string, data []byte, span *tracing.Span) {
 	if err := h.publishTraced(subject, "", data, span); err != nil {
-		h.log.Debug("not published", "subject", subject, "error", err)
+		h.unsent(subject, len(data), err)
 	}
 }
 

@@ -34,8 +34,9 @@ type request struct {
 	abandoned bool // the session has gone elsewhere, and was answered
 	span      *tracing.Span
 
-	move *moving  // of a Move
-	find *finding // of a Find, which has no room
+	move    *moving  // of a Move
+	find    *finding // of a Find, which has no room
+	clients []string // that it asks for
 }
 
 var unavailable = &client.Error{Code: client.Unavailable, Message: "the rooms service did not answer in time; try again"}
@@ -71,7 +72,7 @@ func (p *partition) post(q *request, out *outbox) {
 	q.sentAt = time.Now()
 	q.waiting = false
 	if q.find != nil {
-		c := bus.Command{Op: bus.Find, Gateway: p.h.id, Seq: q.seq, Clients: q.find.clients}
+		c := bus.Command{Op: bus.Find, Gateway: p.h.id, Seq: q.seq, Clients: q.clients}
 		out.commands = append(out.commands, command{c, nil})
 		return
 	}
@@ -99,8 +100,10 @@ func (h *Hub) send(c *command) {
 	*b = c.Append((*b)[:0])
 	p := &h.parts[c.Seq%bus.Partitions]
 	err := h.publishTraced(bus.CommandSubject(p.n), bus.AnswerSubject(h.id, c.Seq), *b, c.span)
+	size := len(*b)
 	encodings.Put(b)
 	if err != nil {
+		h.unsent(bus.CommandSubject(p.n), size, err)
 		p.mu.Lock()
 		p.retry(c.Seq)
 		p.mu.Unlock()
@@ -170,7 +173,7 @@ func (p *partition) expire(q *request, out *outbox) {
 	switch {
 	case q.find != nil:
 		p.drop(q)
-		q.find.answer(nil, false)
+		q.find.answer(q.clients, nil, errBusy)
 		return
 	case q.move != nil && q.session != nil:
 		p.notMoved(q, out)
@@ -219,7 +222,7 @@ func (p *partition) onAnswer(q *request, a *bus.Answer, out *outbox) {
 	}
 	switch q.op {
 	case bus.Find:
-		p.onFound(q, a)
+		p.onFound(q, a, out)
 		return
 	case bus.Move:
 		p.onMove(q, a, out)

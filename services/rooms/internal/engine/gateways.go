@@ -87,7 +87,7 @@ func (e *Engine) watchGateways() {
 		case silence > suspectAfter && (e.now.Sub(g.pinged) >= pingInterval || (!g.refused.IsZero() && e.now.Sub(g.pinged) >= refusalGap)):
 			g.pinged = e.now
 			if err := e.nc.PublishRequest(bus.PingSubject(g.id), bus.PongSubject(e.opts.Instance, g.id), nil); err != nil {
-				e.counters.unsent++
+				e.unsent(bus.PingSubject(g.id), 0, err)
 			}
 		}
 	}

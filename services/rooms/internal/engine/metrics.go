@@ -99,7 +99,7 @@ func (e *Engine) Register(reg prometheus.Registerer) error {
 		announcements: desc("announcements_total", "Announcements of gateways that were compared with the rooms."),
 		evictions:     desc("evictions_total", "Gateways that were given up, and their members removed."),
 		malformed:     desc("malformed_messages_total", "Messages that could not be read: a defect, or somebody else on the bus."),
-		unsent:        desc("unsent_messages_total", "Messages that could not be sent, because there was no connection to NATS."),
+		unsent:        desc("unsent_messages_total", "Messages that could not be sent: there was no connection to NATS, or, which is logged, it takes none so large."),
 	})
 }
 

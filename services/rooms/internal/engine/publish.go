@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
@@ -19,12 +21,21 @@ func (e *Engine) send(subject string, m appender) bool {
 // publish reports whether the message was handed to the connection. There is nothing else to do about a failure: without
 // a connection nobody can be told, and when it is back everyone is asked to compare.
 func (e *Engine) publish(subject string, data []byte) bool {
-	if err := e.nc.Publish(subject, data); err != nil {
-		e.counters.unsent++
-		e.log.Debug("not published", "subject", subject, "error", err)
-		return false
+	err := e.nc.Publish(subject, data)
+	if err != nil {
+		e.unsent(subject, len(data), err)
 	}
-	return true
+	return err == nil
+}
+
+// unsent notes a message that was not sent. One that is larger than NATS takes never will be, so people are told.
+func (e *Engine) unsent(subject string, size int, err error) {
+	e.counters.unsent++
+	if errors.Is(err, nats.ErrMaxPayload) {
+		e.log.Warn("a message is larger than NATS takes", "subject", subject, "bytes", size, "limit", e.nc.MaxPayload())
+		return
+	}
+	e.log.Debug("not published", "subject", subject, "error", err)
 }
 
 // publishEvent tells the gateways that follow the room.
@@ -42,7 +53,7 @@ func (e *Engine) publishTraced(ev *bus.Event, span *tracing.Span) {
 	e.counters.events++
 	m := &nats.Msg{Subject: bus.EventSubject(bus.Token(ev.Room)), Data: ev.Append(nil), Header: span.Header()}
 	if err := e.nc.PublishMsg(m); err != nil {
-		e.counters.unsent++
+		e.unsent(m.Subject, len(m.Data), err)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestMembersKeepTheirDisplayIdentities(t *testing.T) {
 		t.Error(diff)
 	}
 	found := apply(t, p, bus.Done, bus.Command{Op: bus.Find, Gateway: "i", Clients: []string{"b", "c"}}).Found
-	if len(found) != 2 || found[0].Display != "Bob" || found[1].Display != "" {
+	if len(found) != 2 || found[0].Client != "c" || found[0].Display != "" || found[1].Display != "Bob" { // the shorter one first
 		t.Errorf("found %+v", found)
 	}
 	_, corrections := p.Announce(&bus.Announce{Gateway: "i", Rooms: []bus.AnnouncedRoom{{Room: "r"}}})

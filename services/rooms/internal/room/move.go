@@ -39,21 +39,3 @@ func (p *Partition) relocate(r *room, m *bus.Member, c *bus.Command) bus.Event {
 	e.Seq, e.Inc, e.Dead = m.Seq, m.Inc, c.Dead
 	return e
 }
-
-// find lists the memberships of the clients.
-func (p *Partition) find(clients []string) bus.Answer {
-	a := p.result(bus.Done)
-	asked := make(map[string]struct{}, len(clients))
-	for _, c := range clients {
-		asked[c] = struct{}{}
-	}
-	for _, r := range p.rooms {
-		for i := range r.members {
-			m := &r.members[i]
-			if _, ok := asked[m.Client]; ok {
-				a.Found = append(a.Found, bus.Found{Client: m.Client, Room: r.name, Gateway: m.Gateway, Inc: m.Inc, Proven: m.Proven, Display: m.Display})
-			}
-		}
-	}
-	return a
-}
