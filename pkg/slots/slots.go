@@ -121,6 +121,9 @@ func (c *Clock) drop() { delete(c.first, heap.Pop(&c.order).(int64)) }
 func (c *Clock) fire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.busy { // a late Reset has fired it again; it is armed anew at the end of what goes on
+		return
+	}
 	c.next, c.busy = 0, true
 	now := int64(time.Since(c.base) / c.width)
 	for len(c.order) > 0 && c.order[0] <= now {

@@ -141,3 +141,31 @@ func BenchmarkSet(b *testing.B) {
 		c.Stop(&timers[i].timer)
 	}
 }
+
+// The runtime's timer may fire again while tasks are being done: no timer is lost.
+func TestTwoFiresAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock(time.Hour)
+		var first, later Timer
+		second := make(chan struct{})
+		done := false
+		c.Set(&first, time.Hour, taskFunc(func() {
+			go func() {
+				c.fire()
+				close(second)
+			}()
+			<-second
+		}))
+		c.Set(&later, 5*time.Hour, taskFunc(func() { done = true }))
+		time.Sleep(10 * time.Hour)
+		synctest.Wait()
+		if !done {
+			t.Error("a timer is lost")
+		}
+	})
+}
+
+type taskFunc func()
+
+// Due implements Task.
+func (f taskFunc) Due() { f() }

@@ -151,6 +151,8 @@ type Pinger interface {
 type Heartbeats interface {
 	// Pinged is called before a ping is queued.
 	Pinged(s *Session)
+	// Wants says whether Pinged and Ponged are to be called for the session. It must not wait.
+	Wants(s *Session) bool
 	// Ponged is called when it was answered.
 	Ponged(s *Session)
 }

@@ -60,7 +60,7 @@ func (s *Session) heartbeat() {
 	late := time.Since(s.srv.started) - s.due // the client's time has run since the ping was due
 	s.beatAfter(s.srv.cfg.PingTimeout - late)
 	s.mu.Unlock()
-	if s.srv.beats != nil && s.state.Load() == stateConnected {
+	if s.beatsWanted() {
 		s.srv.beats.Pinged(s)
 	}
 	s.control(pingPacket)
@@ -95,12 +95,17 @@ func (s *Session) receivePing(text []byte) error {
 	return nil
 }
 
+// beatsWanted says whether the handler is to be told of pings and pongs.
+func (s *Session) beatsWanted() bool {
+	return s.srv.beats != nil && s.state.Load() == stateConnected && s.srv.beats.Wants(s)
+}
+
 // receivePong takes the client's answer to a ping. One that nobody waits for changes nothing.
 func (s *Session) receivePong() error {
 	if s.eio == eio3 {
 		return fmt.Errorf("%w: heartbeat in the wrong direction", errMalformed)
 	}
-	if s.srv.beats != nil && s.state.Load() == stateConnected {
+	if s.beatsWanted() {
 		s.srv.beats.Ponged(s)
 	}
 	s.mu.Lock()

@@ -20,12 +20,13 @@ func (r *receiver) Message(op int, frame []byte) {
 	}
 }
 
-// Beat implements wsock.Beater for the answer to a ping. What the handler is busy with goes first.
+// Beat implements wsock.Beater for the answer to a ping, unless the handler wants to be told. What that is busy with goes
+// first.
 func (r *receiver) Beat(text []byte) bool {
-	if len(text) != 1 || text[0] != packetPong {
+	s := (*Session)(r)
+	if len(text) != 1 || text[0] != packetPong || s.beatsWanted() {
 		return false
 	}
-	s := (*Session)(r)
 	if !s.recv.TryLock() {
 		return false
 	}

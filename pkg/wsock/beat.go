@@ -31,6 +31,7 @@ func (c *Conn) beat() bool {
 		return false
 	}
 	c.fed = false
+	c.releaseMessage()
 	return c.park()
 }
 
@@ -39,16 +40,19 @@ func (c *Conn) isBeat(op int, msg []byte) bool {
 	return ok && op == OpText && b.Beat(msg)
 }
 
-// mayBeat says whether something is one whole frame of a client, and may be a heartbeat by its kind and length (RFC 6455
-// section 5.2).
+// mayBeat says whether something is one whole frame of a client, and may be the answer to a heartbeat by its kind and length
+// (RFC 6455 section 5.2). A pong with a payload answers more than that, and a ping is no answer: what a Sink does with them
+// may take its time.
 func mayBeat(b []byte) bool {
 	const header, maskBit, maxLength = 6, 0x80, 125
 	if len(b) < header || len(b) > header+maxLength || int(b[1]) != maskBit|(len(b)-header) {
 		return false
 	}
 	switch b[0] {
-	case finBit | OpText, finBit | opPing, finBit | opPong:
+	case finBit | OpText:
 		return true
+	case finBit | opPong:
+		return len(b) == header
 	}
 	return false
 }

@@ -394,78 +394,6 @@ func TestASinkOverAPipe(t *testing.T) {
 	_ = srv.Close()
 }
 
-// beating is a Sink whose heartbeat is a message.
-type beating struct {
-	*echoing
-	beats chan string
-}
-
-func (b *beating) Beat(msg []byte) bool {
-	defer b.alone()()
-	if string(msg) != "beat" {
-		return false
-	}
-	b.beats <- string(msg)
-	return true
-}
-
-// Heartbeats are dealt with wherever they come: alone, together, in pieces, with messages.
-func TestHeartbeatsThatAreMessages(t *testing.T) {
-	u := NewUpgrader(Options{})
-	sinks := make(chan *beating, 1)
-	var wg sync.WaitGroup
-	wg.Add(1)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := u.Upgrade(w, r)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		b := &beating{&echoing{c: c, t: t, wg: &wg, pongs: make(chan string, 1), ended: make(chan error, 1)}, make(chan string, 1)}
-		c.Serve(b)
-		sinks <- b
-	}))
-	t.Cleanup(srv.Close)
-	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(srv.URL, "http"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
-	b := <-sinks
-	beat, message := masked(0x81, []byte("beat")), masked(0x81, []byte("message"))
-	for range 5 {
-		for _, pieces := range [][][]byte{{message}, {message[:3], message[3:]}, {message, message}} {
-			for _, piece := range pieces {
-				if _, err := ws.NetConn().Write(piece); err != nil {
-					t.Fatal(err)
-				}
-			}
-			wantEcho(t, ws, []byte("message"))
-			if bytes.Equal(pieces[0], pieces[len(pieces)-1]) && len(pieces) > 1 {
-				wantEcho(t, ws, []byte("message"))
-			}
-		}
-		if sockets != nil { // else it is a message like others
-			if lively.check(); !parkedSoon(b.c) {
-				t.Fatal("not parked")
-			}
-			if _, err := ws.NetConn().Write(beat); err != nil {
-				t.Fatal(err)
-			}
-			<-b.beats
-			if !b.c.Heard() {
-				t.Error("not heard")
-			}
-		}
-	}
-	_ = ws.Close()
-	if err := <-b.ended; err == nil {
-		t.Error("ended without an error")
-	}
-	wg.Wait()
-}
-
 // parkedSoon waits until the connection is parked.
 func parkedSoon(c *Conn) bool {
 	for deadline := time.Now().Add(10 * time.Second); !c.parked.Load(); runtime.Gosched() {
@@ -475,6 +403,35 @@ func parkedSoon(c *Conn) bool {
 		lively.check()
 	}
 	return true
+}
+
+// After a Cut nothing is handed over, not even what a Leave has let in.
+func TestACutAfterALeave(t *testing.T) {
+	hold := make(chan struct{})
+	ws, e := newServing(t, Options{}, hold).dial(t)
+	if _, err := ws.NetConn().Write(bytes.Repeat(masked(0x81, []byte("a")), 5)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !e.busy.Load(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("no message")
+		}
+	}
+	e.c.Leave(4001, "")
+	e.c.Cut(4002, "")
+	for messages := 0; ; {
+		select {
+		case hold <- struct{}{}:
+			if messages++; messages > 1 {
+				t.Fatal("a message after the Cut")
+			}
+		case err := <-e.ended:
+			if err == nil {
+				t.Error("ended without an error")
+			}
+			return
+		}
+	}
 }
 
 // quiet is a Sink for measuring.

@@ -13,7 +13,8 @@ type Sink interface {
 	Message(op int, msg []byte)
 	// Ping is called for each ping of the peer: false leaves it without a pong.
 	Ping() bool
-	// Pong takes the payload of a pong, which is valid during the call.
+	// Pong takes the payload of a pong, which is valid during the call. For one without a payload it must not wait: what
+	// wakes all connections may be the caller.
 	Pong(payload []byte)
 	// Idle is called when all that has arrived was handed over, before more is waited for: the moment to flush what the
 	// messages so far have caused, so that what belongs together leaves together.
@@ -55,7 +56,7 @@ func (c *Conn) woken() {
 	}
 	first := c.early
 	if !c.fed {
-		first.err = c.in.read(false)
+		first.err = c.more(false)
 	}
 	c.fed, c.early = false, early{}
 	if first.op != 0 {

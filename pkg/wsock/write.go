@@ -199,6 +199,9 @@ func (c *Conn) drain(b *batch, rest []byte) {
 
 // writeAll fails when the peer takes nothing at all for WriteTimeout.
 func (c *Conn) writeAll(out net.Buffers) error {
+	if c.in.rc == nil {
+		return c.writePieces(out)
+	}
 	for {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(c.o.WriteTimeout)); err != nil {
 			return err
@@ -212,6 +215,28 @@ func (c *Conn) writeAll(out net.Buffers) error {
 			return err
 		}
 	}
+}
+
+// writePiece is how much of a connection that is no plain socket is written at once: what fits a TLS record (RFC 8446
+// section 5.1).
+const writePiece = 16 << 10
+
+// writePieces is writeAll for what is no plain socket: TLS does not go on after a timeout. It fails when the peer does not take
+// a piece within WriteTimeout.
+func (c *Conn) writePieces(out net.Buffers) error {
+	for _, b := range out {
+		for len(b) > 0 {
+			if err := c.nc.SetWriteDeadline(time.Now().Add(c.o.WriteTimeout)); err != nil {
+				return err
+			}
+			n, err := c.nc.Write(b[:min(len(b), writePiece)])
+			if err != nil {
+				return err
+			}
+			b = b[n:]
+		}
+	}
+	return c.nc.SetWriteDeadline(time.Time{})
 }
 
 // fail ends the connection after a write error: the reader notices.
@@ -258,7 +283,7 @@ func (c *Conn) Abort(code int, reason string) { c.shutCode(code, reason, false) 
 func (c *Conn) Cut(code int, reason string) {
 	c.Abort(code, reason)
 	c.mu.Lock()
-	c.cut = true
+	c.cut, c.listening = true, false
 	_ = c.nc.SetReadDeadline(time.Now()) // Finish sets another
 	c.mu.Unlock()
 	c.unpark()
@@ -302,7 +327,7 @@ func (c *Conn) shut(f Frame, cause *CloseError, polite bool) {
 		return
 	}
 	c.closing, c.cause = true, cause
-	if !polite && c.queue != nil && c.greeting == 0 {
+	if unsent := c.greeting > 0 && !c.writing; !polite && c.queue != nil && !unsent {
 		for _, q := range c.queue.frames {
 			c.frames--
 			c.bytes -= len(q)

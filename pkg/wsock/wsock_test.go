@@ -409,3 +409,51 @@ func BenchmarkSend(b *testing.B) {
 		})
 	}
 }
+
+// An Abort drops the queue also while the answer to the handshake is being written.
+func TestAnAbortDuringTheAnswer(t *testing.T) {
+	c := &Conn{o: (&Options{}).withDefaults(), greeting: 100, writing: true, frames: 1, bytes: 100}
+	for range 10 {
+		if err := c.Queue(TextFrame(make([]byte, 1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Abort(4000, "")
+	c.closeTimer.Stop()
+	if frames, _ := c.Pending(); frames != 2 {
+		t.Errorf("%d frames are left, want the answer and the close", frames)
+	}
+}
+
+// inPieces takes what is written, and notes how.
+type inPieces struct {
+	net.Conn    // nil: nothing else is called
+	got         []byte
+	longest     int
+	deadlines   int
+	lastCleared bool
+}
+
+func (p *inPieces) Write(b []byte) (int, error) {
+	p.got, p.longest = append(p.got, b...), max(p.longest, len(b))
+	return len(b), nil
+}
+
+func (p *inPieces) SetWriteDeadline(at time.Time) error {
+	p.deadlines, p.lastCleared = p.deadlines+1, at.IsZero()
+	return nil
+}
+
+// TLS does not go on after a timeout: each piece has a deadline of its own, so that a client that reads slowly but steadily is
+// kept, whatever waits for it.
+func TestPiecesOverTLS(t *testing.T) {
+	p := &inPieces{}
+	c := &Conn{o: (&Options{}).withDefaults(), nc: p}
+	want := bytes.Repeat([]byte("0123456789"), 10000)
+	if err := c.writeAll(net.Buffers{want[:7], want[7:]}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(p.got, want) || p.longest > writePiece || p.deadlines < len(want)/writePiece || !p.lastCleared {
+		t.Errorf("%d bytes, the longest piece %d, %d deadlines, cleared: %v", len(p.got), p.longest, p.deadlines, p.lastCleared)
+	}
+}

@@ -213,16 +213,19 @@ func (l *sioLink) ended(reason socketio.Reason) {
 	close(l.over)
 }
 
+// Wants implements socketio.Heartbeats: for sessions that can be resumed.
+func (d *SocketIO) Wants(s *socketio.Session) bool {
+	c, ok := s.Data().(*sioConn)
+	return ok && c.link != nil
+}
+
 // Pinged implements socketio.Heartbeats.
 func (d *SocketIO) Pinged(s *socketio.Session) {
-	if c, ok := s.Data().(*sioConn); ok && c.link != nil {
-		c.link.asks(c.session.Load().Mark())
-	}
+	c := s.Data().(*sioConn)
+	c.link.asks(c.session.Load().Mark())
 }
 
 // Ponged implements socketio.Heartbeats.
 func (d *SocketIO) Ponged(s *socketio.Session) {
-	if c, ok := s.Data().(*sioConn); ok && c.link != nil {
-		c.link.answered()
-	}
+	s.Data().(*sioConn).link.answered()
 }
