@@ -148,7 +148,7 @@ var removals = []removal{
 		[]string{"services/rooms TestOperatorsAreAnsweredInTheirInboxOnly", unit + "TestAGatewayAnswersOperatorsInTheirInboxOnly"},
 	},
 	{
-		"services/rooms/internal/room/operate.go", "= q.OwnerKey != \"\", q.Metadata, q.Banned", "= q.OwnerKey != \"\", q.Metadata, append(slices.Clone(q.Banned), q.OwnerKey, q.Password)",
+		"api/operate/picture.go", "= o.OwnerKey != \"\", o.Metadata, o.Banned", "= o.OwnerKey != \"\", o.Metadata, append(append([]string{}, o.Banned...), o.OwnerKey, o.Password)",
 		[]string{"services/rooms/internal/room TestLook", "services/e2e/signalctl TestNoSecretIsShown"},
 	},
 	{
