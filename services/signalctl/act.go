@@ -17,35 +17,40 @@ type kicked struct {
 }
 
 func kick(ctx context.Context, c *call) error {
-	id, rooms, missing := c.args[0], []string{c.room}, error(nil)
-	if c.room == "" {
-		var err error
-		if rooms, missing, err = c.roomsOf(ctx, id); err != nil {
-			return err
+	id := c.args[0]
+	if c.room != "" {
+		done, err := c.Kick(ctx, c.room, id)
+		if err != nil {
+			return noOwner(err, c.room)
 		}
+		return showKicks(c, id, []kicked{{c.room, done}})
 	}
-	all := []kicked{}
-	for _, room := range rooms {
-		done, err := c.Kick(ctx, room, id)
-		var fault *operate.Error
+	rooms, missing, err := c.roomsOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	all, failures := []kicked{}, []error{}
+	c.KickAll(ctx, rooms, id, func(room string, done operate.Done, err error) {
+		fault, refused := errors.AsType[*operate.Error](err)
 		switch {
-		case c.room == "" && errors.As(err, &fault) && fault.Code == operate.NotFound:
-			continue // it has just left
+		case refused && fault.Code == operate.NotFound: // it has just left
 		case err != nil:
-			return errors.Join(showKicks(c, id, all), noOwner(err, room))
+			failures = append(failures, noOwner(err, room))
+		default:
+			all = append(all, kicked{room, done})
 		}
-		all = append(all, kicked{room, done})
+	})
+	err = showKicks(c, id, all)
+	if len(failures) > 0 {
+		return errors.Join(append(failures, err)...)
 	}
-	return errors.Join(showKicks(c, id, all), missing)
+	return errors.Join(err, missing)
 }
 
 // roomsOf lists the rooms in which a client is. missing says which partitions have not answered.
 func (c *call) roomsOf(ctx context.Context, id string) (rooms []string, missing, err error) {
 	p, failed, err := c.Client.Client(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	missing = incomplete(failed)
+	missing = unknown(failed, err)
 	for _, m := range p.Memberships {
 		rooms = append(rooms, m.Room)
 	}
@@ -69,9 +74,9 @@ func showKicks(c *call, id string, all []kicked) error {
 	}
 	for _, k := range all {
 		if k.Closed {
-			fmt.Fprintf(c.out, "%s is out of room %s, which has ended with it (%s)\n", safe(id), safe(k.Room), count(k.Clients, "member", "members"))
+			c.say("%s is out of room %s, which has ended with it (%s)\n", safe(id), safe(k.Room), count(k.Clients, "member", "members"))
 		} else {
-			fmt.Fprintf(c.out, "%s is out of room %s\n", safe(id), safe(k.Room))
+			c.say("%s is out of room %s\n", safe(id), safe(k.Room))
 		}
 	}
 	return nil
@@ -85,7 +90,7 @@ func closeRoom(ctx context.Context, c *call) error {
 	if c.json {
 		return c.writeJSON(kicked{c.args[0], done})
 	}
-	fmt.Fprintf(c.out, "room %s has ended for its %s\n", safe(c.args[0]), count(done.Clients, "member", "members"))
+	c.say("room %s has ended for its %s\n", safe(c.args[0]), count(done.Clients, "member", "members"))
 	return nil
 }
 
@@ -109,7 +114,7 @@ func drain(ctx context.Context, c *call) error {
 			operate.Done
 		}{g.ID, g.Host, done})
 	}
-	fmt.Fprintf(c.out, "gateway %s on %s sends its %s away, and its process ends\n", g.ID, safe(g.Host), count(done.Clients, "client", "clients"))
+	c.say("gateway %s on %s sends its %s away, and its process ends\n", g.ID, safe(g.Host), count(done.Clients, "client", "clients"))
 	return nil
 }
 
@@ -177,11 +182,11 @@ func showTest(c *call, s *ask.System, t *ask.Test) {
 		}
 		return id
 	}
-	fmt.Fprintf(c.out, "from gateway %s to gateway %s", place(t.From), place(t.To))
+	c.say("from gateway %s to gateway %s", place(t.From), place(t.To))
 	if t.Rooms != "" {
-		fmt.Fprintf(c.out, ", room in partition %d of rooms instance %s", t.Partition, place(t.Rooms))
+		c.say(", room in partition %d of rooms instance %s", t.Partition, place(t.Rooms))
 	}
-	fmt.Fprint(c.out, "\n\n")
+	c.say("\n\n")
 	tab := newTable(c.out, "HOP", "MEDIAN", "SHORTEST", "LONGEST")
 	for _, h := range t.Hops {
 		what := map[string]string{

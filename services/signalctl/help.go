@@ -19,7 +19,8 @@ const outro = `
   signalctl COMMAND -help   the command's flags
   signalctl version
 
-All commands know -json, -timeout and -wait. A gateway is named by its id, the beginning of its id, or the name of its host.
+All commands know -json, -timeout and -wait. A gateway is named by its id, the first characters of it
+(four at least), or the name of its host.
 Exit codes: 0 done; 1 it has not worked; 2 an argument or a setting is wrong; 3 there is no such room, client or gateway;
 4 some have not answered, or not all is well.
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"signalling/api/bus"
 	"signalling/api/operate"
@@ -33,6 +34,15 @@ func incomplete(failed map[int]error) error {
 	return fmt.Errorf("%w: %s missing: %s: %w", errIncomplete, count(len(all), "partition is", "partitions are"), numbers(all), first)
 }
 
+// unknown says what is missing of what is asked of all partitions and gateways, nil if nothing is.
+func unknown(failed map[int]error, gateways error) error {
+	missing := incomplete(failed)
+	if gateways == nil || errors.Is(missing, ask.ErrForbidden) || len(failed) == bus.Partitions {
+		return missing
+	}
+	return errors.Join(missing, fmt.Errorf("%w: gateways: %w", errIncomplete, gateways))
+}
+
 func rooms(ctx context.Context, c *call) error {
 	q := operate.Question{After: c.after, Largest: c.largest, Limit: min(max(c.limit, 1), operate.MaxLimit)}
 	if len(c.args) > 0 {
@@ -53,18 +63,38 @@ func rooms(ctx context.Context, c *call) error {
 	}
 	err := t.end()
 	if n := len(list.Rooms); list.More && n > 0 {
-		fmt.Fprintf(c.out, "%d of %d rooms", n, list.Total)
+		more := ""
 		if !c.largest {
-			fmt.Fprintf(c.out, "; go on with -after %s", shellWord(list.Rooms[n-1].Name))
+			more = "; go on with -after " + shellWord(list.Rooms[n-1].Name)
 		}
-		fmt.Fprintln(c.out)
+		c.say("%d of %d rooms%s\n", n, list.Total, more)
 	}
 	return errors.Join(err, missing)
 }
 
-// shellWord quotes a word for a shell, as far as it can be shown.
+// shellWord quotes a word for a shell. What a terminal would take for more than text is written as escapes of $'…'.
 func shellWord(s string) string {
-	return "'" + strings.ReplaceAll(safe(s), "'", `'\''`) + "'"
+	if printable(s) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	var w strings.Builder
+	w.WriteString("$'")
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch c := s[:n]; {
+		case r == '\'' || r == '\\':
+			w.WriteString(`\` + c)
+		case printable(c):
+			w.WriteString(c)
+		default:
+			for i := range n {
+				fmt.Fprintf(&w, `\x%02x`, c[i])
+			}
+		}
+		s = s[n:]
+	}
+	w.WriteByte('\'')
+	return w.String()
 }
 
 // optionsOf says in words how a room differs from a plain one.
@@ -99,25 +129,25 @@ func room(ctx context.Context, c *call) error {
 	if c.json {
 		return c.writeJSON(ownedRoom{state, instance})
 	}
-	fmt.Fprintf(c.out, "room        %s\n", safe(state.Name))
-	fmt.Fprintf(c.out, "partition   %d, of rooms instance %s\n", state.Partition, instance)
-	fmt.Fprintf(c.out, "version     %d in epoch %d\n", state.Version, state.Epoch)
-	fmt.Fprintf(c.out, "owner       %s\n", state.Owner)
-	fmt.Fprintf(c.out, "options     %s\n", roomOptions(&state))
+	c.say("room        %s\n", safe(state.Name))
+	c.say("partition   %d, of rooms instance %s\n", state.Partition, instance)
+	c.say("version     %d in epoch %d\n", state.Version, state.Epoch)
+	c.say("owner       %s\n", state.Owner)
+	c.say("options     %s\n", roomOptions(&state))
 	if state.Metadata != nil {
-		fmt.Fprintf(c.out, "metadata    %s\n", safe(string(state.Metadata)))
+		c.say("metadata    %s\n", safe(string(state.Metadata)))
 	}
 	if len(state.Banned) > 0 {
-		fmt.Fprintf(c.out, "kicked      %s\n", strings.Join(state.Banned, " "))
+		c.say("kicked      %s\n", strings.Join(state.Banned, " "))
 	}
-	fmt.Fprintf(c.out, "members     %d\n\n", state.Members)
+	c.say("members     %d\n\n", state.Members)
 	t := newTable(c.out, "CLIENT", "GATEWAY", "SINCE VERSION", "RESUMED", "DISPLAY")
 	for _, m := range state.List {
 		t.add(m.Client, m.Gateway, m.Since, m.Resumed, display(m.Display))
 	}
 	err = t.end()
 	if state.Next != 0 {
-		fmt.Fprintf(c.out, "%d of %d members; -limit shows more\n", len(state.List), state.Members)
+		c.say("%d of %d members; -limit shows more\n", len(state.List), state.Members)
 	}
 	return err
 }
@@ -159,15 +189,15 @@ func noOwner(err error, room string) error {
 
 func client(ctx context.Context, c *call) error {
 	p, failed, err := c.Client.Client(ctx, c.args[0])
-	if err != nil {
-		return err
-	}
-	missing := incomplete(failed)
+	missing := unknown(failed, err)
 	if p.Session == nil && len(p.Memberships) == 0 {
 		if missing != nil {
 			return missing
 		}
 		return operate.Errorf(operate.NotFound, "there is no client %s", safe(c.args[0]))
+	}
+	if missing != nil && !errors.Is(missing, errIncomplete) {
+		missing = fmt.Errorf("%w: %w", errIncomplete, missing)
 	}
 	if c.json {
 		return errors.Join(c.writeJSON(p), missing)
@@ -179,7 +209,7 @@ func client(ctx context.Context, c *call) error {
 		if !s.Connected {
 			state = "away, may come back"
 		}
-		fmt.Fprintf(c.out, "gateway     %s, since %s\ndisplay     %s\nstate       %s\nsent        %s, of which %s\n", s.Gateway,
+		c.say("gateway     %s, since %s\ndisplay     %s\nstate       %s\nsent        %s, of which %s\n", s.Gateway,
 			s.Since.Local().Format(time.DateTime), display(s.Display), state, count(int(s.Sent), "message", "messages"), // #nosec G115 -- for people
 			waiting(s))
 	}

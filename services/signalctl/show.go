@@ -28,10 +28,11 @@ func newTable(w io.Writer, heads ...string) *table {
 	return t
 }
 
+// add adds a row. Whatever is in a cell, it is one.
 func (t *table) add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {
-		row[i] = fmt.Sprint(c)
+		row[i] = shown(fmt.Sprint(c))
 	}
 	t.row(row)
 }
@@ -42,11 +43,49 @@ func (t *table) row(cells []string) {
 
 func (t *table) end() error { return t.tab.Flush() }
 
+// say writes for people. Its strings are made safe: they are what somebody else has said.
+func (c *call) say(format string, args ...any) { _ = c.write(format, args...) } // into memory, but for a tail
+
+// write is say for who has to know whether it was taken.
+func (c *call) write(format string, args ...any) error {
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = shown(text)
+		}
+	}
+	_, err := fmt.Fprintf(c.out, format, args...)
+	return err
+}
+
+// shown is safe for what may be empty, or was made so already.
+func shown(text string) string {
+	if text == "" || printable(text) && text == strings.TrimSpace(text) {
+		return text
+	}
+	return safe(text)
+}
+
+// printable says whether a terminal takes the text for nothing but text.
+func printable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar })
+}
+
+// escaped has escapes for what a terminal would take for more than text, but for the ends of lines.
+func escaped(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if !printable(line) {
+			quoted := strconv.Quote(line)
+			lines[i] = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // safe makes text of clients fit for a terminal: what could move its cursor, change its colours or its direction, or end a
 // line is written as Go's escapes, in quotes. Quotes are also around what would not be seen as one word.
 func safe(text string) string {
-	odd := strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar })
-	if odd || text == "" || text != strings.TrimSpace(text) || strings.HasPrefix(text, `"`) {
+	if !printable(text) || text == "" || text != strings.TrimSpace(text) || strings.HasPrefix(text, `"`) {
 		return strconv.Quote(text)
 	}
 	return text

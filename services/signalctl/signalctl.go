@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,12 @@ func commands() []command {
 		{name: "client", args: "ID", least: 1, most: 1, summary: "where a client is", run: client},
 		{name: "tail", args: "ROOM", least: 1, most: 1, summary: "events of a room as they happen, until interrupted; signals are not shown", run: tail},
 		{name: "kick", args: "CLIENT", least: 1, most: 1, summary: "remove a client from a room, or all its rooms; it may not come back to them", run: kick, flags: func(f *flag.FlagSet, o *options) {
-			f.StringVar(&o.room, "room", "", "only from the room of this `name`")
+			f.Func("room", "only from the room of this `name`", func(name string) error {
+				if o.room = name; name == "" {
+					return errors.New("it is empty") // and not meant for all rooms
+				}
+				return nil
+			})
 		}},
 		{name: "close", args: "ROOM", least: 1, most: 1, summary: "end a room", run: closeRoom},
 		{name: "drain", args: "GATEWAY", least: 1, most: 1, summary: "as SIGTERM: a gateway sends its clients away, and its process ends", run: drain},
@@ -129,6 +135,8 @@ func (cmd *command) main(ctx context.Context, args []string, stdout, stderr io.W
 		return ExitOK
 	case err == nil && (len(words) < cmd.least || len(words) > cmd.most):
 		err = fmt.Errorf("usage: signalctl %s %s", cmd.name, cmd.args)
+	case err == nil && cmd.least > 0 && slices.Contains(words, ""):
+		err = fmt.Errorf("%s is empty; usage: signalctl %s %s", cmd.args, cmd.name, cmd.args)
 	case err == nil && (o.timeout <= 0 || o.wait <= 0):
 		err = errors.New("-timeout and -wait must be more than 0")
 	case err == nil && cmd.name == "ping" && (o.count < 1 || o.count > operate.MaxProbes):
@@ -139,7 +147,7 @@ func (cmd *command) main(ctx context.Context, args []string, stdout, stderr io.W
 		err = settings.Parse(&cfg, settings.Options{})
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "signalctl: %v\n", err)
+		complain(stderr, err)
 		return ExitUsage
 	}
 	// What is said goes out in one piece, so that a list is whole or not there; a tail writes as it hears.
@@ -153,9 +161,14 @@ func (cmd *command) main(ctx context.Context, args []string, stdout, stderr io.W
 		err = failed
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "signalctl: %v\n", err)
+		complain(stderr, err)
 	}
 	return exitCode(err)
+}
+
+// complain says what has gone wrong. Parts of it are what somebody else has said.
+func complain(stderr io.Writer, err error) {
+	fmt.Fprintf(stderr, "signalctl: %s\n", escaped(err.Error()))
 }
 
 // work connects and runs the command, within the timeout.
@@ -183,6 +196,8 @@ func exitCode(err error) int {
 		return ExitOK
 	case errors.Is(err, settings.ErrInvalid), errors.Is(err, ask.ErrAmbiguous):
 		return ExitUsage
+	case errors.Is(err, ask.ErrTest):
+		return ExitFailure
 	case errors.As(err, &fault) && fault.Code == operate.NotFound:
 		return ExitNotFound
 	case errors.Is(err, errIncomplete):
@@ -196,7 +211,7 @@ func (cmd *command) flagSet(o *options) *flag.FlagSet {
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.json, "json", false, "for programs: one JSON object; of tail one for each event")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long all of it may take, but for tail")
-	f.DurationVar(&o.wait, "wait", time.Second, "how long to wait for those who do not answer, where all are asked")
+	f.DurationVar(&o.wait, "wait", time.Second, "how long to wait for those who do not answer, where all gateways, instances or partitions are asked")
 	if cmd.flags != nil {
 		cmd.flags(f, o)
 	}

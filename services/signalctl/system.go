@@ -15,7 +15,7 @@ func (c *call) system(ctx context.Context) (*ask.System, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Gateways)+len(s.Instances) == 0 {
+	if len(s.Gateways)+len(s.Instances)+len(s.FaultyGateways)+len(s.FaultyInstances) == 0 {
 		return nil, fmt.Errorf("%w: no gateway and no rooms instance is on this NATS, or they are older than this", ask.ErrNobody)
 	}
 	return s, nil
@@ -56,12 +56,12 @@ func status(ctx context.Context, c *call) error {
 	if c.json {
 		err = c.writeJSON(o)
 	} else {
-		fmt.Fprintf(c.out, "%s, %s; %d of %d partitions active\n", count(o.Gateways, "gateway", "gateways"),
+		c.say("%s, %s; %d of %d partitions active\n", count(o.Gateways, "gateway", "gateways"),
 			count(o.Instances, "rooms instance", "rooms instances"), o.Active, o.Partitions)
-		fmt.Fprintf(c.out, "%s, %s with %s\n", count(o.Clients, "client", "clients"), count(o.Rooms, "room", "rooms"), count(o.Members, "member", "members"))
-		fmt.Fprintf(c.out, "version %s\n", strings.Join(o.Versions, ", "))
+		c.say("%s, %s with %s\n", count(o.Clients, "client", "clients"), count(o.Rooms, "room", "rooms"), count(o.Members, "member", "members"))
+		c.say("version %s\n", strings.Join(o.Versions, ", "))
 		for _, p := range o.Problems {
-			fmt.Fprintf(c.out, "! %s\n", p)
+			c.say("! %s\n", p)
 		}
 	}
 	if err == nil && len(o.Problems) > 0 {
@@ -97,10 +97,16 @@ func problems(s *ask.System) []string {
 		all = append(all, "no rooms instance answers")
 	}
 	for _, h := range s.Silent {
-		all = append(all, fmt.Sprintf("gateway %s: %s", h.ID, silence(h)))
+		all = append(all, fmt.Sprintf("gateway %s: %s", shown(h.ID), silence(h)))
 	}
 	for _, id := range s.SilentInstances {
-		all = append(all, fmt.Sprintf("rooms instance %s does not answer", id))
+		all = append(all, fmt.Sprintf("rooms instance %s does not answer", shown(id)))
+	}
+	for _, f := range s.FaultyGateways {
+		all = append(all, fmt.Sprintf("gateway %s %s", shown(f.ID), faulty(f)))
+	}
+	for _, f := range s.FaultyInstances {
+		all = append(all, fmt.Sprintf("rooms instance %s %s", shown(f.ID), faulty(f)))
 	}
 	states := map[string][]int{}
 	for i := range s.Partitions {
@@ -123,6 +129,8 @@ func problems(s *ask.System) []string {
 	return all
 }
 
+func faulty(f ask.Faulty) string { return "answers with an error: " + shown(f.Error) }
+
 func silence(h operate.Heard) string {
 	if h.Gone {
 		return fmt.Sprintf("it is gone, and its members are kept for %s", since(h.Silence))
@@ -139,12 +147,13 @@ func gateways(ctx context.Context, c *call) error {
 		err = c.writeJSON(struct {
 			Gateways []operate.Gateway `json:"gateways"`
 			Silent   []operate.Heard   `json:"silent"`
-		}{s.Gateways, s.Silent})
+			Faulty   []ask.Faulty      `json:"faulty"`
+		}{s.Gateways, s.Silent, s.FaultyGateways})
 	} else {
 		err = gatewayTable(c, s)
 	}
-	if err == nil && len(s.Silent) > 0 {
-		err = fmt.Errorf("%w: %s", errIncomplete, count(len(s.Silent), "gateway does not answer", "gateways do not answer"))
+	if n := len(s.Silent) + len(s.FaultyGateways); err == nil && n > 0 {
+		err = fmt.Errorf("%w: %s", errIncomplete, count(n, "gateway does not answer", "gateways do not answer"))
 	}
 	return err
 }
@@ -160,7 +169,7 @@ func gatewayTable(c *call, s *ask.System) error {
 		case g.NATS == "":
 			state = "without NATS"
 		}
-		t.add(g.ID, safe(g.Host), g.Listen, since(g.Uptime), g.Clients, g.Detached, g.Rooms, g.Requests+g.Held, g.Unacked, size(g.Memory), g.Version, state)
+		t.add(g.ID, g.Host, g.Listen, since(g.Uptime), g.Clients, g.Detached, g.Rooms, g.Requests+g.Held, g.Unacked, size(g.Memory), g.Version, state)
 	}
 	for _, h := range s.Silent {
 		state := "silent for " + since(h.Silence)
@@ -168,6 +177,9 @@ func gatewayTable(c *call, s *ask.System) error {
 			state = "gone, members kept for " + since(h.Silence)
 		}
 		t.add(h.ID, "?", "", "", "", "", "", "", "", "", "", state)
+	}
+	for _, f := range s.FaultyGateways {
+		t.add(f.ID, "?", "", "", "", "", "", "", "", "", "", faulty(f))
 	}
 	return t.end()
 }
@@ -181,12 +193,13 @@ func partitions(ctx context.Context, c *call) error {
 		err = c.writeJSON(struct {
 			Instances  []operate.Instance `json:"instances"`
 			Silent     []string           `json:"silent"`
+			Faulty     []ask.Faulty       `json:"faulty"`
 			Partitions []ask.Owned        `json:"partitions"`
-		}{s.Instances, s.SilentInstances, s.Partitions})
+		}{s.Instances, s.SilentInstances, s.FaultyInstances, s.Partitions})
 	} else {
 		err = partitionTables(c, s)
 	}
-	missing := len(s.SilentInstances)
+	missing := len(s.SilentInstances) + len(s.FaultyInstances)
 	for i := range s.Partitions {
 		if s.Partitions[i].Owner == "" {
 			missing++
@@ -202,10 +215,13 @@ func partitionTables(c *call, s *ask.System) error {
 	t := newTable(c.out, "ROOMS INSTANCE", "HOST", "UP", "PARTITIONS", "ACTIVE", "ROOMS", "MEMBERS", "GATEWAYS", "MEMORY", "VERSION", "OWNERSHIP")
 	for i := range s.Instances {
 		r := &s.Instances[i]
-		t.add(r.ID, safe(r.Host), since(r.Uptime), len(r.Partitions), r.Active, r.Rooms, r.Members, len(r.Gateways), size(r.Memory), r.Version, r.Ownership)
+		t.add(r.ID, r.Host, since(r.Uptime), len(r.Partitions), r.Active, r.Rooms, r.Members, len(r.Gateways), size(r.Memory), r.Version, r.Ownership)
 	}
 	for _, id := range s.SilentInstances {
 		t.add(id, "?", "", "", "", "", "", "", "", "", "does not answer")
+	}
+	for _, f := range s.FaultyInstances {
+		t.add(f.ID, "?", "", "", "", "", "", "", "", "", faulty(f))
 	}
 	if err := t.end(); err != nil {
 		return err
@@ -222,7 +238,7 @@ func partitionTables(c *call, s *ask.System) error {
 		if len(p.Others) > 0 {
 			state += ", also claimed by " + strings.Join(p.Others, " ")
 		}
-		t.add(p.Partition.Partition, owner, safe(s.Host(p.Owner)), p.Epoch, state, p.Rooms, p.Members)
+		t.add(p.Partition.Partition, owner, s.Host(p.Owner), p.Epoch, state, p.Rooms, p.Members)
 	}
 	return t.end()
 }

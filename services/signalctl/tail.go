@@ -28,10 +28,9 @@ func tail(ctx context.Context, c *call) error {
 			return c.writeJSON(timed{now.UTC(), n})
 		}
 		if n.Missed != 0 {
-			fmt.Fprintf(c.out, "%s  (events were missed here)\n", now.Format(clock))
+			c.say("%s  (events were missed here)\n", now.Format(clock))
 		}
-		_, err := fmt.Fprintf(c.out, "%s  %-8s %s\n", now.Format(clock), n.Kind, tailLine(&n))
-		return err
+		return c.write("%s  %-8s %s\n", now.Format(clock), n.Kind, tailLine(&n))
 	})
 }
 
@@ -48,11 +47,11 @@ func (c *call) tailBegins(ctx context.Context, name string) error {
 	var fault *operate.Error
 	switch {
 	case err == nil:
-		fmt.Fprintf(c.out, "%s  %s, owner %s, version %d\n", time.Now().Format(clock), count(state.Members, "member", "members"), state.Owner, state.Version)
+		c.say("%s  %s, owner %s, version %d\n", time.Now().Format(clock), count(state.Members, "member", "members"), state.Owner, state.Version)
 	case errors.As(err, &fault) && fault.Code == operate.NotFound:
-		fmt.Fprintf(c.out, "%s  there is no such room yet; whoever creates it is not seen, those who join are\n", time.Now().Format(clock))
+		c.say("%s  there is no such room yet; whoever creates it is not seen, those who join are\n", time.Now().Format(clock))
 	default:
-		fmt.Fprintf(c.out, "%s  the room's owner does not answer: %v\n", time.Now().Format(clock), err)
+		c.say("%s  the room's owner does not answer: %s\n", time.Now().Format(clock), err.Error())
 	}
 	return nil
 }

@@ -345,7 +345,7 @@ func testWrong(t *testing.T, s *site) {
 	s.run(2, "ping", "-n", "1000").says(t, "-n")
 	s.run(3, "drain", "nobody").says(t, `there is no gateway "nobody"`)
 	s.run(3, "ping", "-from", "nobody").says(t, `there is no gateway "nobody"`)
-	s.run(2, "drain", "").says(t, "fits several")
+	s.run(2, "drain", "").says(t, "GATEWAY is empty")
 	for _, args := range [][]string{{"status"}, {"rooms"}, {"kick", "x"}} {
 		cmd := s.command(labtest.Context(t), natskeys.Admin, append(args, "-timeout", "500ms")...)
 		cmd.Env = []string{"NATS_URL=nats://127.0.0.1:1"}

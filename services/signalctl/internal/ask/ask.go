@@ -3,10 +3,12 @@ package ask
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +26,8 @@ var ErrForbidden = errors.New("NATS does not allow it to this key")
 
 // Client asks. Make one with Connect.
 type Client struct {
-	nc *nats.Conn
+	nc    *nats.Conn
+	inbox string // begins the subjects on which answers come
 	// Wait is how long answers of all processes are waited for.
 	Wait time.Duration
 }
@@ -32,8 +35,9 @@ type Client struct {
 // Connect connects to NATS before ctx ends, or says why not.
 func Connect(ctx context.Context, cfg natsbus.Config) (*Client, error) {
 	connected := make(chan struct{})
+	inbox := bus.OperatorInbox(bus.NewID())
 	nc, err := natsbus.Connect(ctx, cfg, natsbus.Options{
-		Name: "signalctl", Logger: slog.New(slog.DiscardHandler), InboxPrefix: bus.OperatorInbox(bus.NewID()),
+		Name: "signalctl", Logger: slog.New(slog.DiscardHandler), InboxPrefix: inbox,
 		OnConnect: func() { close(connected) },
 	})
 	if err != nil {
@@ -41,7 +45,7 @@ func Connect(ctx context.Context, cfg natsbus.Config) (*Client, error) {
 	}
 	select {
 	case <-connected:
-		return &Client{nc: nc, Wait: time.Second}, nil
+		return &Client{nc: nc, inbox: inbox, Wait: time.Second}, nil
 	case <-ctx.Done():
 		err := natsbus.Ready(nc)
 		nc.Close()
@@ -60,25 +64,38 @@ const (
 	lastPause  = 500 * time.Millisecond
 )
 
-// One asks one process for an answer, and returns who has given it.
-func (c *Client) One(ctx context.Context, subject string, q operate.Question, answer any) (from string, err error) {
+// Gateway asks one gateway for an answer. What others say in its place is passed over.
+func (c *Client) Gateway(ctx context.Context, v bus.Verb, id string, q operate.Question, answer any) error {
 	data, err := q.Encode()
 	if err != nil {
-		return "", err
+		return err
 	}
-	return c.once(ctx, subject, data, answer)
+	_, err = c.once(ctx, bus.AdminGateway(v, id), id, data, answer)
+	return err
 }
 
 // Owner asks the owner of a partition for an answer, and returns who has given it. It asks again while the partition is
 // recovering, and for a moment if it has no owner, because it may be changing hands.
 func (c *Client) Owner(ctx context.Context, v bus.Verb, partition int, q operate.Question, answer any) (from string, err error) {
+	return c.owner(ctx, v, partition, q, answer, forever)
+}
+
+// forever is for who waits for an answer as long as there is time.
+const forever = time.Duration(1<<63 - 1)
+
+// owner is Owner, which gives up an owner that says nothing for as long as patience.
+func (c *Client) owner(
+	ctx context.Context, v bus.Verb, partition int, q operate.Question, answer any, patience time.Duration,
+) (from string, err error) {
 	data, err := q.Encode()
 	if err != nil {
 		return "", err
 	}
 	start := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		from, err = c.once(ctx, bus.AdminPartition(v, partition), data, answer)
+		once, stop := context.WithTimeout(ctx, patience)
+		from, err = c.once(once, bus.AdminPartition(v, partition), "", data, answer)
+		stop()
 		fault, ok := errors.AsType[*operate.Error](err)
 		recovering := ok && fault.Code == operate.Retry
 		if !recovering && (!errors.Is(err, ErrNobody) || time.Since(start) > handover) {
@@ -95,8 +112,15 @@ func (c *Client) Owner(ctx context.Context, v bus.Verb, partition int, q operate
 // handover is how long a partition may be without an owner until that is believed.
 const handover = 500 * time.Millisecond
 
-func (c *Client) once(ctx context.Context, subject string, question []byte, answer any) (string, error) {
-	inbox, err := c.nc.SubscribeSync(c.nc.NewInbox())
+// listen takes answers to one question, on a subject that nobody can guess who does not see the question. The library's own
+// inboxes can be: whoever has seen one, as gateways do, knows the next ones.
+func (c *Client) listen() (*nats.Subscription, error) {
+	return c.nc.SubscribeSync(c.inbox + "." + bus.NewClientID())
+}
+
+// once asks once. Unless it is "", only the process with the id of asked may answer.
+func (c *Client) once(ctx context.Context, subject, asked string, question []byte, answer any) (string, error) {
+	inbox, err := c.listen()
 	if err != nil {
 		return "", err
 	}
@@ -104,15 +128,36 @@ func (c *Client) once(ctx context.Context, subject string, question []byte, answ
 	if err := c.post(ctx, subject, inbox.Subject, question); err != nil {
 		return "", err
 	}
-	m, err := inbox.NextMsgWithContext(ctx)
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return "", ErrNobody
-	case err != nil:
-		return "", fmt.Errorf("%w in time", ErrNobody)
+	for {
+		m, err := inbox.NextMsgWithContext(ctx)
+		switch {
+		case errors.Is(err, nats.ErrNoResponders):
+			return "", ErrNobody
+		case err != nil:
+			return "", fmt.Errorf("%w in time", ErrNobody)
+		}
+		var text json.RawMessage
+		from, err := decode(m.Data, &text)
+		if asked != "" && from != asked {
+			continue
+		}
+		if err == nil {
+			_, err = decode(m.Data, answer)
+		}
+		return from, err
 	}
-	return operate.DecodeAnswer(m.Data, answer)
 }
+
+// decode reads an answer. What is said of an error is one line.
+func decode(data []byte, answer any) (from string, err error) {
+	from, err = operate.DecodeAnswer(data, answer)
+	if fault, ok := errors.AsType[*operate.Error](err); ok {
+		fault.Message = lineEnds.Replace(fault.Message)
+	}
+	return from, err
+}
+
+var lineEnds = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 
 // post sends a question. The server's refusal, if there is one, precedes its answer to the flush.
 func (c *Client) post(ctx context.Context, subject, inbox string, question []byte) error {
@@ -138,7 +183,7 @@ func (c *Client) all(ctx context.Context, subject string, q operate.Question, ta
 	if err != nil {
 		return err
 	}
-	inbox, err := c.nc.SubscribeSync(c.nc.NewInbox())
+	inbox, err := c.listen()
 	if err != nil {
 		return err
 	}
@@ -163,7 +208,8 @@ func (c *Client) all(ctx context.Context, subject string, q operate.Question, ta
 }
 
 // each asks the owners of all partitions at once, and calls take with the answers, one at a time. It returns what
-// went wrong, by partition.
+// went wrong, by partition. An owner that says nothing is given up after Wait; one that asks for patience, when half of what was
+// left of ctx is over, so that something can still be done with what the others say.
 func each[A any](ctx context.Context, c *Client, q operate.Question, take func(partition int, from string, a A)) map[int]error {
 	type outcome struct {
 		partition int
@@ -171,13 +217,13 @@ func each[A any](ctx context.Context, c *Client, q operate.Question, take func(p
 		answer    A
 		err       error
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := half(ctx)
 	defer cancel()
 	done := make(chan outcome, bus.Partitions)
 	for p := range bus.Partitions {
 		go func() {
 			o := outcome{partition: p}
-			if o.from, o.err = c.Owner(ctx, bus.Ask, p, q, &o.answer); errors.Is(o.err, ErrForbidden) {
+			if o.from, o.err = c.owner(ctx, bus.Ask, p, q, &o.answer, c.Wait); errors.Is(o.err, ErrForbidden) {
 				cancel() // nor will it be for the others
 			}
 			done <- o
@@ -192,4 +238,13 @@ func each[A any](ctx context.Context, c *Client, q operate.Question, take func(p
 		}
 	}
 	return failed
+}
+
+// half is a context that ends when half of what is left of ctx is over.
+func half(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
 }

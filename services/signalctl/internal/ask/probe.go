@@ -2,6 +2,7 @@ package ask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,38 +45,50 @@ type Test struct {
 	Hops      []Hop  `json:"hops"`
 }
 
+// ErrTest is wrapped where a test signal has not come through.
+var ErrTest = errors.New("the test has failed")
+
 // Probe sends count test signals from one gateway to another one, or the same: a client at each meets the other in a room of
-// their own, and the one sends back what it gets. What is measured until something fails is returned with the error.
+// their own, and the one sends back what it gets. What is measured until something fails is returned with the error, which is
+// an ErrTest.
 func (c *Client) Probe(ctx context.Context, from, to string, count int) (*Test, error) {
 	t := &Test{From: from, To: to, Partition: -1, Hops: []Hop{}}
+	if err := c.probe(ctx, t, count); err != nil {
+		return t, fmt.Errorf("%w: %w", ErrTest, err)
+	}
+	return t, nil
+}
+
+func (c *Client) probe(ctx context.Context, t *Test, count int) error {
+	from, to := t.From, t.To
 	gateways := []string{from, to}
 	if from == to {
 		gateways = gateways[:1]
 	}
 	for _, g := range gateways {
 		if err := c.timeAsk(ctx, t, g); err != nil {
-			return t, err
+			return err
 		}
 	}
 	var opened, echo, run operate.Probe
-	if _, err := c.One(ctx, bus.AdminGateway(bus.Do, from), operate.Question{Op: operate.ProbeOpen}, &opened); err != nil {
-		return t, fmt.Errorf("opening a room at gateway %s: %w", from, err)
+	if err := c.Gateway(ctx, bus.Do, from, operate.Question{Op: operate.ProbeOpen}, &opened); err != nil {
+		return fmt.Errorf("opening a room at gateway %s: %w", from, err)
 	}
 	t.Partition = bus.Partition(opened.Room)
 	_, owner, err := c.Room(ctx, opened.Room, 1)
 	if err != nil {
-		return t, fmt.Errorf("asking for the room at its owner: %w", err)
+		return fmt.Errorf("asking for the room at its owner: %w", err)
 	}
 	t.Rooms = owner
 	t.add(HopCreate, from, owner, opened.Entered)
 	q := operate.Question{Op: operate.ProbeEcho, Room: opened.Room}
-	if _, err := c.One(ctx, bus.AdminGateway(bus.Do, to), q, &echo); err != nil {
-		return t, fmt.Errorf("joining the room at gateway %s: %w", to, err)
+	if err := c.Gateway(ctx, bus.Do, to, q, &echo); err != nil {
+		return fmt.Errorf("joining the room at gateway %s: %w", to, err)
 	}
 	t.add(HopJoin, to, owner, echo.Entered)
 	q = operate.Question{Op: operate.ProbeRun, Room: opened.Room, Client: echo.Client, Count: count}
-	if _, err := c.One(ctx, bus.AdminGateway(bus.Do, from), q, &run); err != nil {
-		return t, fmt.Errorf("sending from gateway %s to %s: %w", from, to, err)
+	if err := c.Gateway(ctx, bus.Do, from, q, &run); err != nil {
+		return fmt.Errorf("sending from gateway %s to %s: %w", from, to, err)
 	}
 	t.Signals = len(run.Signals)
 	var ways, ats, acks []float64
@@ -86,7 +99,7 @@ func (c *Client) Probe(ctx context.Context, from, to string, count int) (*Test, 
 	t.add(HopEcho, to, to, ats...)
 	t.add(HopAcknowledge, to, from, acks...)
 	t.add(HopLeave, from, owner, run.Left)
-	return t, nil
+	return nil
 }
 
 // askTimes is how often a gateway is asked to see how long that takes.
@@ -97,7 +110,7 @@ func (c *Client) timeAsk(ctx context.Context, t *Test, gateway string) error {
 	for range askTimes {
 		var g operate.Gateway
 		start := time.Now()
-		if _, err := c.One(ctx, bus.AdminGateway(bus.Ask, gateway), operate.Question{Op: operate.Status}, &g); err != nil {
+		if err := c.Gateway(ctx, bus.Ask, gateway, operate.Question{Op: operate.Status}, &g); err != nil {
 			return fmt.Errorf("asking gateway %s: %w", gateway, err)
 		}
 		times = append(times, float64(time.Since(start).Nanoseconds())/1e3)

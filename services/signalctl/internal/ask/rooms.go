@@ -37,20 +37,43 @@ func (c *Client) Room(ctx context.Context, name string, limit int) (state operat
 	return state, instance, err
 }
 
-// Client returns where a client is. failed are the partitions whose owners did not answer.
+// Client returns where a client is. failed are the partitions whose owners did not answer. What is known is returned with the
+// error, which says why the gateways could not be asked.
 func (c *Client) Client(ctx context.Context, id string) (p operate.Presence, failed map[int]error, err error) {
 	q := operate.Question{Op: operate.Client, Client: id, Limit: operate.MaxLimit}
-	failed = each(ctx, c, q, func(_ int, _ string, part operate.Presence) {
-		p.Memberships = append(p.Memberships, part.Memberships...)
-	})
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		p.Session, err = c.session(ctx, q)
+	}()
+	var in []operate.Membership
+	failed = each(ctx, c, q, func(_ int, _ string, part operate.Presence) { in = append(in, part.Memberships...) })
+	<-asked
+	p.Memberships = in
+	return p, failed, err
+}
+
+// session asks all gateways for a client's session, nil if none that answers has it.
+func (c *Client) session(ctx context.Context, q operate.Question) (s *operate.Session, err error) {
 	err = c.all(ctx, bus.AdminGateway(bus.Ask, bus.Everyone), q, func(m *nats.Msg) bool {
 		var part operate.Presence
-		if _, err := operate.DecodeAnswer(m.Data, &part); err == nil && part.Session != nil {
-			p.Session = part.Session
+		if _, err := decode(m.Data, &part); err == nil && part.Session != nil {
+			s = part.Session
 		}
-		return p.Session != nil
+		return s != nil
 	})
-	return p, failed, err
+	return s, err
+}
+
+// KickAll removes a client from rooms, and calls done with what becomes of each of them. A room whose owner says nothing takes half
+// of the time that is left at most.
+func (c *Client) KickAll(ctx context.Context, rooms []string, client string, done func(room string, d operate.Done, err error)) {
+	for _, room := range rooms {
+		limited, stop := half(ctx)
+		d, err := c.Kick(limited, room, client)
+		stop()
+		done(room, d, err)
+	}
 }
 
 // Kick removes a client from a room.
@@ -68,7 +91,7 @@ func (c *Client) CloseRoom(ctx context.Context, room string) (d operate.Done, er
 
 // Drain has a gateway end.
 func (c *Client) Drain(ctx context.Context, gateway string) (d operate.Done, err error) {
-	_, err = c.One(ctx, bus.AdminGateway(bus.Do, gateway), operate.Question{Op: operate.Drain}, &d)
+	err = c.Gateway(ctx, bus.Do, gateway, operate.Question{Op: operate.Drain}, &d)
 	return d, err
 }
 

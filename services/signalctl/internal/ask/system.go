@@ -22,7 +22,10 @@ type System struct {
 	// others know to live and that have not answered.
 	Silent          []operate.Heard `json:"silent"`
 	SilentInstances []string        `json:"silentInstances"`
-	Partitions      []Owned         `json:"partitions"`
+	// FaultyGateways and FaultyInstances have answered with an error, or with something that cannot be read.
+	FaultyGateways  []Faulty `json:"faultyGateways"`
+	FaultyInstances []Faulty `json:"faultyInstances"`
+	Partitions      []Owned  `json:"partitions"`
 }
 
 // Owned is a partition and its owner.
@@ -33,17 +36,25 @@ type Owned struct {
 	Others []string `json:"others,omitempty"`
 }
 
+// Faulty is a process that answers with an error.
+type Faulty struct {
+	ID    string `json:"id"`
+	Error string `json:"error"`
+}
+
 // Unowned is the state of a partition that has no owner, or one that does not answer.
 const Unowned = "unowned"
 
 // System asks everybody.
 func (c *Client) System(ctx context.Context) (*System, error) {
-	s := &System{Gateways: []operate.Gateway{}, Instances: []operate.Instance{}, Silent: []operate.Heard{}, SilentInstances: []string{}}
-	var unread error
+	s := &System{
+		Gateways: []operate.Gateway{}, Instances: []operate.Instance{}, Silent: []operate.Heard{}, SilentInstances: []string{},
+		FaultyGateways: []Faulty{}, FaultyInstances: []Faulty{},
+	}
 	err := c.all(ctx, bus.AdminRooms(bus.Ask, bus.Everyone), operate.Question{Op: operate.Status}, func(m *nats.Msg) bool {
 		var i operate.Instance
-		if _, err := operate.DecodeAnswer(m.Data, &i); err != nil {
-			unread = err
+		if from, err := decode(m.Data, &i); err != nil {
+			s.FaultyInstances = append(s.FaultyInstances, Faulty{from, err.Error()})
 		} else {
 			s.Instances = append(s.Instances, i)
 		}
@@ -55,8 +66,8 @@ func (c *Client) System(ctx context.Context) (*System, error) {
 	s.SilentInstances = append(s.SilentInstances, s.missingInstances()...)
 	err = c.all(ctx, bus.AdminGateway(bus.Ask, bus.Everyone), operate.Question{Op: operate.Status}, func(m *nats.Msg) bool {
 		var g operate.Gateway
-		if _, err := operate.DecodeAnswer(m.Data, &g); err != nil {
-			unread = err
+		if from, err := decode(m.Data, &g); err != nil {
+			s.FaultyGateways = append(s.FaultyGateways, Faulty{from, err.Error()})
 		} else {
 			s.Gateways = append(s.Gateways, g)
 		}
@@ -69,14 +80,14 @@ func (c *Client) System(ctx context.Context) (*System, error) {
 	slices.SortFunc(s.Gateways, func(a, b operate.Gateway) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ID, b.ID)) })
 	slices.SortFunc(s.Instances, func(a, b operate.Instance) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ID, b.ID)) })
 	s.assign()
-	return s, unread
+	return s, nil
 }
 
 // missingInstances are those that others know to live.
 func (s *System) missingInstances() (missing []string) {
 	for _, i := range s.Instances {
 		for _, peer := range i.Peers {
-			there := slices.ContainsFunc(s.Instances, func(o operate.Instance) bool { return o.ID == peer })
+			there := answered(s.FaultyInstances, peer) || slices.ContainsFunc(s.Instances, func(o operate.Instance) bool { return o.ID == peer })
 			if !there && !slices.Contains(missing, peer) {
 				missing = append(missing, peer)
 			}
@@ -89,13 +100,17 @@ func (s *System) missingInstances() (missing []string) {
 func (s *System) missingGateways() (missing []operate.Heard) {
 	for _, i := range s.Instances {
 		for _, h := range i.Gateways {
-			there := slices.ContainsFunc(s.Gateways, func(g operate.Gateway) bool { return g.ID == h.ID })
+			there := answered(s.FaultyGateways, h.ID) || slices.ContainsFunc(s.Gateways, func(g operate.Gateway) bool { return g.ID == h.ID })
 			if !there && !slices.ContainsFunc(missing, func(o operate.Heard) bool { return o.ID == h.ID }) {
 				missing = append(missing, h)
 			}
 		}
 	}
 	return missing
+}
+
+func answered(all []Faulty, id string) bool {
+	return slices.ContainsFunc(all, func(f Faulty) bool { return f.ID == id })
 }
 
 // assign finds the owners of all partitions.
@@ -123,25 +138,33 @@ func (s *System) assign() {
 	}
 }
 
-// ErrAmbiguous is wrapped where the beginning of an id fits several.
+// ErrAmbiguous is wrapped where the beginning of an id fits several, or is too short to mean one.
 var ErrAmbiguous = errors.New("fits several")
 
-// Gateway finds a gateway by its id, the beginning of its id, or the name of its host.
+// leastPrefix is how many characters the beginning of an id has at least: what is named may be about to be ended.
+const leastPrefix = 4
+
+// Gateway finds a gateway by its id, the beginning of its id (four characters at least), or the name of its host.
 func (s *System) Gateway(name string) (*operate.Gateway, error) {
 	var found []*operate.Gateway
+	short := false
 	for i := range s.Gateways {
 		switch g := &s.Gateways[i]; {
 		case g.ID == name:
 			return g, nil
-		case strings.HasPrefix(g.ID, name), g.Host == name:
+		case g.Host == name && name != "", strings.HasPrefix(g.ID, name) && len(name) >= leastPrefix:
 			found = append(found, g)
+		case strings.HasPrefix(g.ID, name):
+			short = true
 		}
 	}
-	switch len(found) {
-	case 0:
-		return nil, &operate.Error{Code: operate.NotFound, Message: fmt.Sprintf("there is no gateway %q", name)}
-	case 1:
+	switch {
+	case len(found) == 1:
 		return found[0], nil
+	case len(found) == 0 && short:
+		return nil, fmt.Errorf("gateway %q easily %w: say at least %d characters of its id", name, ErrAmbiguous, leastPrefix)
+	case len(found) == 0:
+		return nil, &operate.Error{Code: operate.NotFound, Message: fmt.Sprintf("there is no gateway %q", name)}
 	}
 	return nil, fmt.Errorf("gateway %q %w: say more of its id", name, ErrAmbiguous)
 }
