@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// operateTimeout bounds an answer to an operator.
-	operateTimeout = time.Second
+	// operateTimeout bounds an answer to an operator: half of what signalctl waits by default, so that it is heard.
+	operateTimeout = 500 * time.Millisecond
 	// operateQueue bounds the questions that wait.
 	operateQueue = 64
 )
