@@ -168,7 +168,16 @@ function gateways(instance) {
 
 // --- rooms
 
-let chosen = decodeURIComponent(location.hash.slice(1)); // the room whose members are shown
+let chosen = named(location.hash.slice(1)); // the room whose members are shown
+
+// named reads a room's name in an address. What nobody has encoded, like "100%", is taken as it is.
+function named(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 function choose(room) {
   chosen = room;
@@ -300,7 +309,7 @@ $("rooms-rows").addEventListener("click", (event) => {
   if (button) choose(button.dataset.room);
 });
 window.addEventListener("hashchange", () => {
-  chosen = decodeURIComponent(location.hash.slice(1));
+  chosen = named(location.hash.slice(1));
   refresh();
 });
 refresh();
