@@ -241,6 +241,26 @@ func TestATestThatNobodyGoesOnWith(t *testing.T) {
 	})
 }
 
+// Nor does it keep a gateway from ending, and no other begins there.
+func TestATestThatNobodyGoesOnWithWhenTheGatewayEnds(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r := openTest(w)
+		w.hub.Drain(t.Context(), api.CloseGoingAway, 0)
+		r.left(w.owner.expectCommand(bus.Leave, r.name, stranger(r.Owner)))
+		w.holdsNothing()
+		if n := w.hub.Sessions(); n != 0 {
+			t.Errorf("%d clients are left", n)
+		}
+		ended := begin(w.hub.OpenProbe)
+		if got := <-ended; got.err == nil {
+			t.Errorf("another test: %+v", got)
+		}
+		if _, err := w.hub.RunProbe(t.Context(), r.name, "x", 1); !isFault(err, operate.NotFound) {
+			t.Errorf("going on too late: %v", err)
+		}
+	})
+}
+
 // What goes wrong on the way is said.
 func TestATestThatFails(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {

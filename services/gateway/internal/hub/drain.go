@@ -19,6 +19,9 @@ func (h *Hub) CloseAll(code client.CloseCode) { h.Drain(h.ctx, code, 0) }
 func (h *Hub) Drain(ctx context.Context, code client.CloseCode, spread time.Duration) {
 	h.mu.Lock()
 	h.closing = code
+	h.mu.Unlock()
+	h.endProbes() // nobody waits for a test that nobody goes on with
+	h.mu.Lock()
 	all := make([]*Session, 0, len(h.sessions))
 	for s := range h.sessions {
 		all = append(all, s)

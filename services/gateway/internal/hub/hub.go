@@ -134,7 +134,7 @@ func (h *Hub) Stop() {
 	}
 	h.links.stop()
 	h.stopKeepers()
-	h.stopProbes()
+	h.takeProbes()
 }
 
 // Sessions is how many clients are connected.

@@ -150,11 +150,11 @@ func (h *Hub) OpenProbe(ctx context.Context) (operate.Probe, error) {
 
 var errManyProbes = operate.Errorf(operate.Busy, "there are too many tests at once")
 
-// keepProbe lets it wait for RunProbe. It returns false if too many do.
+// keepProbe lets it wait for RunProbe. It returns false if too many do, and when the gateway sends its clients away.
 func (h *Hub) keepProbe(p *probe) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.stopped || len(h.probes) >= maxProbes {
+	if h.stopped || h.closing != 0 || len(h.probes) >= maxProbes {
 		return false
 	}
 	h.probes[p.room] = p
@@ -174,14 +174,23 @@ func (h *Hub) takeProbe(room string) *probe {
 	return p
 }
 
-// stopProbes ends those that wait.
-func (h *Hub) stopProbes() {
+// endProbes ends those that wait.
+func (h *Hub) endProbes() {
+	for _, p := range h.takeProbes() {
+		p.s.End()
+	}
+}
+
+// takeProbes takes all that wait. They are the caller's to end, as long as the hub works.
+func (h *Hub) takeProbes() (all []*probe) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for room, p := range h.probes {
 		p.end.Stop()
 		delete(h.probes, room)
+		all = append(all, p)
 	}
+	return all
 }
 
 // EchoProbe makes a client that joins a room and sends signals back until the room ends or its time is over.
