@@ -180,8 +180,6 @@ type Verb string
 const (
 	Ask Verb = "ask" // changes nothing
 	Do  Verb = "do"
-	// AnyVerb stands in for both, in a subscription.
-	AnyVerb Verb = "*"
 )
 
 // Everyone stands in for an id where all gateways, or all rooms instances, are asked.

@@ -46,7 +46,8 @@ func (o *operators) wait() {
 
 // answerOperators answers operators from now on, until the connection is closed.
 func (g *Gateway) answerOperators() error {
-	for _, subject := range []string{bus.AdminGateway(bus.Ask, bus.Everyone), bus.AdminGateway(bus.AnyVerb, g.hub.ID())} {
+	id := g.hub.ID()
+	for _, subject := range []string{bus.AdminGateway(bus.Ask, bus.Everyone), bus.AdminGateway(bus.Ask, id), bus.AdminGateway(bus.Do, id)} {
 		sub, err := g.nc.Subscribe(subject, g.takeOperator)
 		if err == nil {
 			err = sub.SetPendingLimits(operateQueue, operateQueue*operate.MaxQuestionBytes)

@@ -21,7 +21,7 @@ const (
 
 // answerOperators answers questions about this instance. Those about rooms are answered by the engine.
 func (s *Service) answerOperators(nc *nats.Conn) error {
-	for _, subject := range []string{bus.AdminRooms(bus.Ask, bus.Everyone), bus.AdminRooms(bus.AnyVerb, s.instance)} {
+	for _, subject := range []string{bus.AdminRooms(bus.Ask, bus.Everyone), bus.AdminRooms(bus.Ask, s.instance)} {
 		sub, err := nc.Subscribe(subject, func(m *nats.Msg) { s.answerOperator(nc, m) })
 		if err == nil {
 			err = sub.SetPendingLimits(operateQueue, operateQueue*operate.MaxQuestionBytes)

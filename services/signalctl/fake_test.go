@@ -59,6 +59,14 @@ func (s *stage) answers(subject, from string, answer func(q operate.Question) an
 	}
 }
 
+// owner has a partition answered.
+func (s *stage) owner(partition int, answer func(q operate.Question) any) {
+	s.t.Helper()
+	for _, v := range []bus.Verb{bus.Ask, bus.Do} {
+		s.answers(bus.AdminPartition(v, partition), "a", answer)
+	}
+}
+
 func always(answer any) func(operate.Question) any {
 	return func(operate.Question) any { return answer }
 }
@@ -132,7 +140,7 @@ func TestPartitionsWithoutOwner(t *testing.T) {
 		if n == 7 {
 			continue // nobody listens
 		}
-		s.answers(bus.AdminPartition(bus.AnyVerb, n), "a", func(q operate.Question) any {
+		s.owner(n, func(q operate.Question) any {
 			if n == 9 {
 				return operate.Errorf(operate.Retry, "partition 9 is recovering")
 			}
@@ -157,7 +165,7 @@ func roomIn(partition int) string {
 func TestAskedAgain(t *testing.T) {
 	s := newStage(t)
 	name, asked := "lobby", 0
-	s.answers(bus.AdminPartition(bus.AnyVerb, bus.Partition(name)), "a", func(q operate.Question) any {
+	s.owner(bus.Partition(name), func(q operate.Question) any {
 		if asked++; asked < 3 {
 			return operate.Errorf(operate.Retry, "not yet")
 		}

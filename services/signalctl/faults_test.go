@@ -13,14 +13,12 @@ import (
 // everyPartition has the owners of all partitions answer, but for one that listens and says nothing.
 func (s *stage) everyPartition(hung int, answer func(partition int, q operate.Question) any) {
 	for n := range bus.Partitions {
-		for _, v := range []bus.Verb{bus.Ask, bus.Do} {
-			s.answers(bus.AdminPartition(v, n), "a", func(q operate.Question) any {
-				if n == hung {
-					return nil
-				}
-				return answer(n, q)
-			})
-		}
+		s.owner(n, func(q operate.Question) any {
+			if n == hung {
+				return nil
+			}
+			return answer(n, q)
+		})
 	}
 }
 

@@ -136,7 +136,7 @@ func permissions() (all []permission) {
 		mayNot(gateway, publish, toGateways...),
 		mayNot(gateway, publish, toRooms...),
 		mayNot(gateway, subscribe, toRooms...),
-		mayNot(gateway, subscribe, "sig.adm.>", "sig.adm.ans.>", toOperators),
+		mayNot(gateway, subscribe, "sig.adm.>", "sig.adm.ans.>", toOperators, "sig.adm.*.gw.*", bus.OperatorInbox("gw.x")),
 
 		may(rooms, publish, gateway, writtenByRooms...),
 		may(rooms, publish, rooms, amongRooms...),
@@ -162,7 +162,7 @@ func permissions() (all []permission) {
 		mayNot(rooms, publish, toGateways...),
 		mayNot(rooms, publish, toRooms...),
 		mayNot(rooms, subscribe, toGateways...),
-		mayNot(rooms, subscribe, "sig.adm.>", "sig.adm.ans.>", toOperators),
+		mayNot(rooms, subscribe, "sig.adm.>", "sig.adm.ans.>", toOperators, "sig.adm.*.part.*", bus.OperatorInbox("rooms.x"), bus.OperatorInbox("part.5")),
 
 		may(admin, publish, gateway, toGateways...),
 		may(admin, publish, rooms, toRooms...),
