@@ -110,7 +110,7 @@ type RoomList struct {
 	// Partition is the one that was asked.
 	Partition int       `json:"partition"`
 	Rooms     []Summary `json:"rooms"`
-	// Total is how many there are that fit, More that they are not all here.
+	// Total is how many there are that fit, More that they are not all here, by the question's limit or by MaxListBytes.
 	Total int  `json:"total"`
 	More  bool `json:"more"`
 }

@@ -2,6 +2,7 @@ package operate_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -79,11 +80,11 @@ func codeOf(fault *operate.Error) operate.Code {
 func TestAnswers(t *testing.T) {
 	want := operate.RoomList{Partition: 3, Rooms: []operate.Summary{{Name: "a<b>\x00"}}, Total: 1}
 	var got operate.RoomList
-	if from, err := operate.DecodeAnswer(operate.EncodeAnswer("x", want), &got); err != nil || from != "x" || !reflect.DeepEqual(got, want) {
+	if from, err := operate.DecodeAnswer(operate.EncodeAnswer("x", want, 1<<20), &got); err != nil || from != "x" || !reflect.DeepEqual(got, want) {
 		t.Errorf("%q %+v, %v", from, got, err)
 	}
 	var fault *operate.Error
-	from, err := operate.DecodeAnswer(operate.EncodeAnswer("x", operate.Errorf(operate.Retry, "later")), &got)
+	from, err := operate.DecodeAnswer(operate.EncodeAnswer("x", operate.Errorf(operate.Retry, "later"), 1<<20), &got)
 	if from != "x" || !errors.As(err, &fault) || fault.Code != operate.Retry || fault.Error() != "later" {
 		t.Errorf("%q %v", from, err)
 	}
@@ -92,7 +93,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := operate.DecodeAnswer(operate.EncodeAnswer("x", func() {}), &got); !errors.As(err, &fault) || fault.Code != operate.Failed {
+	if _, err := operate.DecodeAnswer(operate.EncodeAnswer("x", func() {}, 1<<20), &got); !errors.As(err, &fault) || fault.Code != operate.Failed {
 		t.Errorf("what cannot be written: %v", err)
 	}
 }
@@ -109,7 +110,7 @@ func TestMerge(t *testing.T) {
 		}
 		return all
 	}
-	if l := operate.Merge(parts, &operate.Question{Limit: 10}); names(l) != "abcd" || l.Total != 9 || !l.More {
+	if l := operate.Merge(parts, &operate.Question{Limit: 10}); names(l) != "abc" || l.Total != 9 || !l.More {
 		t.Errorf("%+v", l)
 	}
 	if l := operate.Merge(parts[:1], &operate.Question{Limit: 2}); names(l) != "bd" || l.More {
@@ -117,6 +118,91 @@ func TestMerge(t *testing.T) {
 	}
 	if l := operate.Merge(parts, &operate.Question{Limit: 3, Largest: true}); names(l) != "dac" || !l.More {
 		t.Errorf("%+v", l)
+	}
+}
+
+// A page that begins after the last name of the one before has all that is missing there, also where a part has ended early.
+func TestMergedPagesMissNothing(t *testing.T) {
+	owners := [][]string{{"a", "c", "e", "g"}, {"b", "d", "f", "h"}, {"i"}}
+	q := operate.Question{Limit: 5}
+	var got []string
+	for {
+		var parts []operate.RoomList
+		for n, names := range owners {
+			list := operate.NewListing(&q)
+			for _, name := range names {
+				if list.Wants(name, 1) {
+					list.Add(operate.Summary{Name: name})
+				}
+			}
+			part := list.List()
+			if n == 0 && len(part.Rooms) > 2 { // no place for more
+				part.Rooms, part.More = part.Rooms[:2], true
+			}
+			parts = append(parts, part)
+		}
+		page := operate.Merge(parts, &q)
+		for _, r := range page.Rooms {
+			got = append(got, r.Name)
+		}
+		if !page.More {
+			break
+		}
+		q.After = got[len(got)-1]
+	}
+	if all := strings.Join(got, ""); all != "abcdefghi" {
+		t.Error(all)
+	}
+}
+
+// A list ends where its message would be too long, and says so.
+func TestListsFitAMessage(t *testing.T) {
+	const rooms = 3000
+	for _, c := range []string{"<", "\x01", "r"} {
+		q := operate.Question{Limit: operate.MaxLimit}
+		list := operate.NewListing(&q)
+		for n := range rooms {
+			name := fmt.Sprintf("%s%06d", strings.Repeat(c, 250), (n*7919)%rooms)
+			if list.Wants(name, n) {
+				list.Add(operate.Summary{Name: name})
+			}
+		}
+		l := list.List()
+		data := operate.EncodeAnswer("x", l, operate.MaxListBytes+1024)
+		var got operate.RoomList
+		if _, err := operate.DecodeAnswer(data, &got); err != nil || len(got.Rooms) < 300 || !got.More || got.Total != rooms {
+			t.Errorf("%q: %d rooms of %d, more %v in %d bytes, %v", c, len(got.Rooms), got.Total, got.More, len(data), err)
+		}
+		for n, r := range got.Rooms {
+			if !strings.HasSuffix(r.Name, fmt.Sprintf("%06d", n)) {
+				t.Fatalf("%q: room %d is %s", c, n, r.Name)
+			}
+		}
+	}
+	var s operate.RoomState
+	q := operate.Question{Limit: operate.MaxLimit}
+	s.Page(&q, func(yield func(*bus.Member) bool) {
+		for n := range 900 {
+			if !yield(&bus.Member{Client: strings.Repeat("\x01", 128), Since: uint64(n + 1)}) {
+				return
+			}
+		}
+	})
+	if n := len(s.List); n == 0 || n == 900 || s.Next != uint64(n) || len(operate.EncodeAnswer("x", s, 1<<20)) > operate.MaxListBytes+1024 {
+		t.Errorf("%d members, next %d", n, s.Next)
+	}
+	all := make([]operate.Membership, 900)
+	for n := range all {
+		all[n].Room = strings.Repeat("\x01", 256)
+	}
+	if fit := operate.FitMemberships(all); len(fit) == 0 || len(fit) == 900 {
+		t.Errorf("%d memberships", len(fit))
+	}
+	var fault *operate.Error
+	var ignored any
+	_, err := operate.DecodeAnswer(operate.EncodeAnswer("x", all, 1<<20), &ignored)
+	if !errors.As(err, &fault) || fault.Code != operate.Failed {
+		t.Errorf("what is too long: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,8 @@ const (
 	MaxLimit = 1000
 	// MaxProbes bounds Count.
 	MaxProbes = 100
+	// MaxListBytes bounds what a list has in one answer, well under the NATS default of 1 MiB a message.
+	MaxListBytes = 512 << 10
 	// MaxQuestionBytes bounds a question.
 	MaxQuestionBytes = 4 << 10
 )
@@ -154,28 +157,44 @@ func (q *Question) Encode() ([]byte, error) { return json.Marshal(q) }
 
 // reply is the message of an answer.
 type reply struct {
-	From   string          `json:"from"`
-	Error  *Error          `json:"error,omitempty"`
-	Answer json.RawMessage `json:"answer,omitempty"`
+	From   string `json:"from"`
+	Error  *Error `json:"error,omitempty"`
+	Answer any    `json:"answer,omitempty"`
 }
 
-// EncodeAnswer makes the message of an answer: from is the process's id, answer one of this package's, or a Error.
-func EncodeAnswer(from string, answer any) []byte {
-	r := reply{From: from}
-	if f, ok := answer.(*Error); ok {
-		r.Error = f
-	} else {
-		text, err := json.Marshal(answer)
-		if err != nil {
-			r.Error = Errorf(Failed, "the answer cannot be written: %v", err)
+// EncodeAnswer makes the message of an answer: from is the process's id, answer one of this package's, or a Error. One that
+// is longer than limit, the most that NATS takes, becomes a Error too.
+func EncodeAnswer(from string, answer any, limit int64) []byte {
+	f, ok := answer.(*Error)
+	if !ok {
+		data, err := encodeReply(&reply{From: from, Answer: answer})
+		switch {
+		case err != nil:
+			f = Errorf(Failed, "the answer cannot be written: %v", err)
+		case int64(len(data)) > limit:
+			f = Errorf(Failed, "the answer has %d bytes, and NATS takes %d", len(data), limit)
+		default:
+			return data
 		}
-		r.Answer = text
 	}
-	data, err := json.Marshal(r)
+	data, err := encodeReply(&reply{From: from, Error: f})
 	if err != nil { // an id and a text always can
 		return nil
 	}
 	return data
+}
+
+func encodeReply(r *reply) ([]byte, error) {
+	var buf bytes.Buffer
+	err := encode(&buf, r)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
+}
+
+// encode writes a line of JSON. It leaves <, > and & as they are, which would be six bytes each.
+func encode(w *bytes.Buffer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // ErrAnswer is wrapped by what DecodeAnswer returns for what is no answer.
@@ -184,14 +203,15 @@ var ErrAnswer = errors.New("operate: not an answer")
 // DecodeAnswer reads an answer into what answer points to, and returns the id of the process that it is from. Its error is the
 // Error that came in place of an answer, or wraps ErrAnswer.
 func DecodeAnswer(data []byte, answer any) (from string, err error) {
-	var r reply
+	var text json.RawMessage
+	r := reply{Answer: &text}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrAnswer, err)
 	}
 	if r.Error != nil {
 		return r.From, r.Error
 	}
-	if err := json.Unmarshal(r.Answer, answer); err != nil {
+	if err := json.Unmarshal(text, answer); err != nil {
 		return r.From, fmt.Errorf("%w: %w", ErrAnswer, err)
 	}
 	return r.From, nil

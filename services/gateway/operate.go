@@ -77,7 +77,7 @@ func (g *Gateway) takeOperator(m *nats.Msg) {
 }
 
 func (g *Gateway) answerOperator(inbox string, answer any) {
-	if err := g.nc.Publish(inbox, operate.EncodeAnswer(g.hub.ID(), answer)); err != nil {
+	if err := g.nc.Publish(inbox, operate.EncodeAnswer(g.hub.ID(), answer, g.nc.MaxPayload())); err != nil {
 		g.log.Debug("an operator was not answered", "error", err)
 	}
 }

@@ -53,7 +53,7 @@ func (s *Service) answerOperator(nc *nats.Conn, m *nats.Msg) {
 			answer = operate.Errorf(operate.Failed, "%v", err)
 		}
 	}
-	if err := nc.Publish(m.Reply, operate.EncodeAnswer(s.instance, answer)); err != nil {
+	if err := nc.Publish(m.Reply, operate.EncodeAnswer(s.instance, answer, nc.MaxPayload())); err != nil {
 		s.log.Debug("an operator was not answered", "error", err)
 	}
 }

@@ -48,7 +48,7 @@ func (s *stage) answers(subject, from string, answer func(q operate.Question) an
 			return
 		}
 		if a := answer(q); a != nil {
-			_ = m.Respond(operate.EncodeAnswer(from, a))
+			_ = m.Respond(operate.EncodeAnswer(from, a, s.nc.MaxPayload()))
 		}
 	})
 	if err == nil {

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"signalling/api/bus"
@@ -50,27 +49,27 @@ func (h *Hub) session(id string) *Session {
 
 // Look shows the rooms that this gateway follows, as a question asks for them, and the question's room if it names one.
 func (h *Hub) Look(q *operate.Question) (operate.RoomList, *operate.RoomState) {
-	var all []operate.Summary
+	all := operate.NewListing(q)
 	for n := range h.parts {
-		all = h.parts[n].summaries(q, all)
+		h.parts[n].list(all)
 	}
-	list := operate.Merge([]operate.RoomList{{Rooms: all, Total: len(all)}}, q)
+	list := all.List()
+	list.Partition = -1
 	if q.Room == "" {
 		return list, nil
 	}
 	return list, partitionOf(h, q.Room).look(q)
 }
 
-// summaries appends the rooms whose names begin as asked.
-func (p *partition) summaries(q *operate.Question, all []operate.Summary) []operate.Summary {
+// list adds the rooms that are wanted.
+func (p *partition) list(all *operate.Listing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for name, r := range p.rooms {
-		if r.live && strings.HasPrefix(name, q.Prefix) {
-			all = append(all, r.summary())
+		if r.live && all.Wants(name, len(r.members)) {
+			all.Add(r.summary())
 		}
 	}
-	return all
 }
 
 // summary is the room as this gateway knows it. The partition's mutex is held.

@@ -15,7 +15,7 @@ func (e *Engine) handleOperator(m *nats.Msg) {
 		e.log.Warn("an operator's request names no inbox of operators", "subject", m.Subject)
 		return
 	}
-	e.publish(m.Reply, operate.EncodeAnswer(e.opts.Instance, e.operate(m)))
+	e.publish(m.Reply, operate.EncodeAnswer(e.opts.Instance, e.operate(m), e.nc.MaxPayload()))
 }
 
 // operate returns the answer.

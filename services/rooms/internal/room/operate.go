@@ -12,59 +12,13 @@ import (
 
 // List lists the rooms that a question asks for.
 func (p *Partition) List(q *operate.Question) operate.RoomList {
-	list := operate.RoomList{Rooms: []operate.Summary{}}
-	first := first{limit: q.Limit, before: byName}
-	if q.Largest {
-		first.before = byMembers
-	}
+	list := operate.NewListing(q)
 	for _, r := range p.rooms {
-		if len(r.name) < len(q.Prefix) || r.name[:len(q.Prefix)] != q.Prefix {
-			continue
-		}
-		list.Total++
-		if q.Largest || r.name > q.After {
-			first.take(r)
+		if list.Wants(r.name, len(r.members)) {
+			list.Add(p.summary(r))
 		}
 	}
-	for _, r := range first.rooms {
-		list.Rooms = append(list.Rooms, p.summary(r))
-	}
-	list.More = first.more
-	return list
-}
-
-// first keeps the first ones of the rooms that it takes, so that a partition with very many need not be sorted.
-type first struct {
-	limit  int
-	before func(a, b *room) bool
-	rooms  []*room // in order
-	more   bool
-}
-
-func (f *first) take(r *room) {
-	if len(f.rooms) == f.limit {
-		f.more = true
-		if !f.before(r, f.rooms[f.limit-1]) {
-			return
-		}
-		f.rooms = f.rooms[:f.limit-1]
-	}
-	at, _ := slices.BinarySearchFunc(f.rooms, r, func(a, b *room) int {
-		if f.before(a, b) {
-			return -1
-		}
-		return 1
-	})
-	f.rooms = slices.Insert(f.rooms, at, r)
-}
-
-func byName(a, b *room) bool { return a.name < b.name }
-
-func byMembers(a, b *room) bool {
-	if len(a.members) != len(b.members) {
-		return len(a.members) > len(b.members)
-	}
-	return a.name < b.name
+	return list.List()
 }
 
 func (p *Partition) summary(r *room) operate.Summary {
@@ -93,7 +47,7 @@ func (p *Partition) Look(q *operate.Question) (operate.RoomState, bool) {
 	return s, true
 }
 
-// Memberships lists the rooms in which a client is, at most limit of them.
+// Memberships lists the rooms in which a client is, at most limit of them, and no more than an answer has.
 func (p *Partition) Memberships(client string, limit int) (all []operate.Membership) {
 	for _, r := range p.rooms {
 		if i := r.find(client); i >= 0 && len(all) < limit {
@@ -103,7 +57,7 @@ func (p *Partition) Memberships(client string, limit int) (all []operate.Members
 		}
 	}
 	slices.SortFunc(all, func(a, b operate.Membership) int { return cmp.Compare(a.Room, b.Room) })
-	return all
+	return operate.FitMemberships(all)
 }
 
 // Remove removes a member because an operator wants it, and for as long as the room exists. The removal of the owner does to
