@@ -34,6 +34,8 @@ const (
 
 	// inboxSize bounds the messages that wait. Beyond it NATS messages are dropped: gateways repeat what is not answered.
 	inboxSize = 1 << 15
+	// maxQuestions bounds the questions of operators that wait. Beyond it they are answered "busy".
+	maxQuestions = 64
 	// tickInterval is how often time is looked at.
 	tickInterval = 100 * time.Millisecond
 )
@@ -73,12 +75,13 @@ type Engine struct {
 	opts Options
 	log  *slog.Logger
 
-	inbox    chan *nats.Msg
-	calls    chan func()
-	connects atomic.Uint64
-	down     atomic.Bool
-	wake     chan struct{}
-	ended    chan struct{}
+	inbox     chan *nats.Msg
+	questions chan *nats.Msg
+	calls     chan func()
+	connects  atomic.Uint64
+	down      atomic.Bool
+	wake      chan struct{}
+	ended     chan struct{}
 
 	// What follows belongs to the goroutine of Run.
 
@@ -114,16 +117,17 @@ func New(opts Options) *Engine {
 	setDefault(&opts.RecoveryWindow, DefaultRecoveryWindow)
 	setDefault(&opts.Settle, DefaultSettle)
 	return &Engine{
-		opts:     opts,
-		log:      opts.Logger,
-		inbox:    make(chan *nats.Msg, inboxSize),
-		calls:    make(chan func()),
-		wake:     make(chan struct{}, 1),
-		ended:    make(chan struct{}),
-		kinds:    map[*nats.Subscription]kind{},
-		gateways: map[string]*gateway{},
-		orphans:  map[string]time.Time{},
-		counters: counters{commands: map[bus.Result]uint64{}},
+		opts:      opts,
+		log:       opts.Logger,
+		inbox:     make(chan *nats.Msg, inboxSize),
+		questions: make(chan *nats.Msg, maxQuestions),
+		calls:     make(chan func()),
+		wake:      make(chan struct{}, 1),
+		ended:     make(chan struct{}),
+		kinds:     map[*nats.Subscription]kind{},
+		gateways:  map[string]*gateway{},
+		orphans:   map[string]time.Time{},
+		counters:  counters{commands: map[bus.Result]uint64{}},
 	}
 }
 
@@ -160,6 +164,10 @@ func (e *Engine) Run(ctx context.Context, nc *nats.Conn, drain time.Duration) er
 		case <-tick.C:
 			e.begin()
 			e.tick()
+			e.handleQuestion()
+		case m := <-e.waitingQuestions():
+			e.begin()
+			e.handle(m)
 		case f := <-e.calls:
 			e.begin()
 			f()
@@ -226,6 +234,9 @@ func (e *Engine) drain(timeout time.Duration) {
 	for len(e.inbox) > 0 && ctx.Err() == nil {
 		e.begin()
 		e.handle(<-e.inbox)
+	}
+	for len(e.questions) > 0 && ctx.Err() == nil {
+		e.handleQuestion()
 	}
 	if err := e.nc.FlushWithContext(ctx); err != nil {
 		e.log.Warn("the last answers may be lost", "error", err)

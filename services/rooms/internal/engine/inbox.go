@@ -4,6 +4,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
+	"signalling/api/operate"
 )
 
 // kind is what a subscription brings.
@@ -16,7 +17,8 @@ const (
 	pings
 	pongs
 	resyncs
-	operators
+	operators // what they want done
+	questions // of operators, in a line of their own
 )
 
 // listen subscribes to what is not of one partition.
@@ -35,11 +37,57 @@ func (e *Engine) listen() error {
 }
 
 func (e *Engine) subscribe(subject string, k kind) (*nats.Subscription, error) {
+	if k == questions {
+		return e.subscribeQuestions(subject)
+	}
 	sub, err := e.nc.ChanSubscribe(subject, e.inbox)
 	if err == nil {
 		e.kinds[sub] = k
 	}
 	return sub, err
+}
+
+func (e *Engine) subscribeQuestions(subject string) (*nats.Subscription, error) {
+	sub, err := e.nc.Subscribe(subject, e.lineUp)
+	if err != nil {
+		return nil, err
+	}
+	e.kinds[sub] = questions
+	return sub, sub.SetPendingLimits(maxQuestions, maxQuestions*operate.MaxQuestionBytes)
+}
+
+// lineUp has a question wait, or says that too many do. The goroutine is the subscription's.
+func (e *Engine) lineUp(m *nats.Msg) {
+	select {
+	case e.questions <- m:
+		return
+	default:
+	}
+	if !bus.IsOperatorInbox(m.Reply) {
+		return
+	}
+	busy := operate.Errorf(operate.Busy, "there are too many questions of operators at once")
+	if err := e.nc.Publish(m.Reply, operate.EncodeAnswer(e.opts.Instance, busy, e.nc.MaxPayload())); err != nil {
+		e.log.Debug("an operator was not answered", "error", err)
+	}
+}
+
+// waitingQuestions are those to take now: none while there is something in the inbox, because a question can take as long as
+// a thousand commands, and whoever may only look must not keep clients waiting.
+func (e *Engine) waitingQuestions() <-chan *nats.Msg {
+	if len(e.inbox) > 0 {
+		return nil
+	}
+	return e.questions
+}
+
+// handleQuestion takes one question however much else there is to do, so that operators see an engine that never rests.
+func (e *Engine) handleQuestion() {
+	select {
+	case m := <-e.questions:
+		e.handle(m)
+	default:
+	}
 }
 
 // handle deals with one message.
@@ -64,7 +112,7 @@ func (e *Engine) handle(m *nats.Msg) {
 		e.handlePong(m)
 	case resyncs:
 		e.handleResync(m)
-	case operators:
+	case operators, questions:
 		e.handleOperator(m)
 	}
 }

@@ -71,7 +71,7 @@ func (e *Engine) granted(g ownership.Grant) error {
 func (e *Engine) gain(p *partition) error {
 	for subject, k := range map[string]kind{
 		bus.CommandSubject(p.number): commands, bus.AnnounceSubject(p.number): announces,
-		bus.AdminPartition(bus.Ask, p.number): operators, bus.AdminPartition(bus.Do, p.number): operators,
+		bus.AdminPartition(bus.Do, p.number): operators, bus.AdminPartition(bus.Ask, p.number): questions,
 	} {
 		sub, err := e.subscribe(subject, k)
 		if err != nil {
