@@ -12,6 +12,11 @@
 //   - GET and PUT /log/level show and change the least severe level that is
 //     logged: curl -X PUT -d debug http://127.0.0.1:8081/log/level
 //
+// On loopback it answers those who call it by an IP address, localhost or the
+// host that it listens on, so that no page of another site reads it through
+// the browser of somebody on this machine (DNS rebinding); /healthz, /readyz
+// and /metrics are answered by any name.
+//
 // Programs add what else they have with [Server.Handle], the page of package
 // live among it.
 package admin
@@ -62,6 +67,7 @@ func Start(addr string, log *slog.Logger) (*Server, error) {
 	}
 	s := newServer(log)
 	s.listener = l
+	s.http.Handler = guard(addr, s.mux)
 	go s.serve()
 	log.Info("listening", "for", "admin", "addr", s.Addr().String())
 	return s, nil

@@ -163,3 +163,26 @@ func TestShutdownCutsOffWhatDoesNotEnd(t *testing.T) {
 		t.Error("the stuck request was answered")
 	}
 }
+
+func TestAForeignName(t *testing.T) {
+	s := start(t)
+	s.Handle("GET /page", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for host, want := range map[string]int{"": http.StatusOK, "localhost": http.StatusOK, "evil.example": http.StatusMisdirectedRequest} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr().String()+"/page", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host != "" {
+			req.Host = host
+		}
+		c := http.Client{Timeout: natstest.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%q: %d, want %d", host, resp.StatusCode, want)
+		}
+	}
+}

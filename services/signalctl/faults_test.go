@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"signalling/api/bus"
 	"signalling/api/operate"
 )
@@ -99,11 +101,13 @@ func TestNothingIsEndedByMistake(t *testing.T) {
 	g := &operate.Gateway{Process: operate.Process{ID: "abcdefgh", Runtime: operate.Runtime{Host: "h"}}}
 	s.answers(bus.AdminGateway(bus.Ask, bus.Everyone), "abcdefgh", always(g))
 	drains := 0
-	s.answers(bus.AdminGateway(bus.Do, "abcdefgh"), "somebody else", always(operate.Done{Clients: 99}))
-	s.answers(bus.AdminGateway(bus.Do, "abcdefgh"), "abcdefgh", func(operate.Question) any {
+	if _, err := s.nc.Subscribe(bus.AdminGateway(bus.Do, "abcdefgh"), func(m *nats.Msg) {
 		drains++
-		return operate.Done{Clients: 3}
-	})
+		_ = m.Respond(operate.EncodeAnswer("somebody else", operate.Done{Clients: 99}))
+		_ = m.Respond(operate.EncodeAnswer("abcdefgh", operate.Done{Clients: 3}))
+	}); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{{"drain", ""}, {"close", ""}, {"kick", ""}, {"kick", "x", "-room", ""}, {"room", ""}} {
 		wants(t, s.run(2, args...), "empty")
 	}
