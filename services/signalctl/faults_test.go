@@ -103,8 +103,8 @@ func TestNothingIsEndedByMistake(t *testing.T) {
 	drains := 0
 	if _, err := s.nc.Subscribe(bus.AdminGateway(bus.Do, "abcdefgh"), func(m *nats.Msg) {
 		drains++
-		_ = m.Respond(operate.EncodeAnswer("somebody else", operate.Done{Clients: 99}))
-		_ = m.Respond(operate.EncodeAnswer("abcdefgh", operate.Done{Clients: 3}))
+		_ = m.Respond(operate.EncodeAnswer("somebody else", operate.Done{Clients: 99}, s.nc.MaxPayload()))
+		_ = m.Respond(operate.EncodeAnswer("abcdefgh", operate.Done{Clients: 3}, s.nc.MaxPayload()))
 	}); err != nil {
 		t.Fatal(err)
 	}
