@@ -49,11 +49,11 @@ func (e *Engine) subscribe(subject string, k kind) (*nats.Subscription, error) {
 
 func (e *Engine) subscribeQuestions(subject string) (*nats.Subscription, error) {
 	sub, err := e.nc.Subscribe(subject, e.lineUp)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		e.kinds[sub] = questions
+		err = sub.SetPendingLimits(maxQuestions, maxQuestions*operate.MaxQuestionBytes)
 	}
-	e.kinds[sub] = questions
-	return sub, sub.SetPendingLimits(maxQuestions, maxQuestions*operate.MaxQuestionBytes)
+	return sub, err
 }
 
 // lineUp has a question wait, or says that too many do. The goroutine is the subscription's.
