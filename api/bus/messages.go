@@ -265,7 +265,8 @@ type AnnouncedRoom struct {
 	Members []Member
 	// Unsettled are clients with a command on its way. Nothing is concluded from their absence in Members.
 	Unsettled []string
-	// Displays are the display identities of Unsettled, in the same order; those beyond its end have none.
+	// Displays are the display identities of Unsettled, in the same order, "" for those that are in Members, which have theirs
+	// there; those beyond its end have none.
 	Displays []string
 	// Policy is the gateway's view of the room's.
 	Policy *Policy

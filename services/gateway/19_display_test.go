@@ -165,6 +165,29 @@ func TestDisplayIdentitiesAreAnnounced(t *testing.T) {
 	}, shows(t))
 }
 
+// A member with a command on its way is announced with its identity once.
+func TestADisplayIdentityIsAnnouncedOnce(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		alice, bob := w.dialAs("Alice"), w.dialAs("Bob")
+		r := w.owner.openAs(lobby, alice, "Alice")
+		r.letInAs(bob, "Bob")
+		alice.expect(joinedClient(lobby, bob, "Bob"))
+		bob.leave(lobby)
+		c := w.owner.expectCommand(bus.Leave, lobby, bob)
+		w.owner.send(bus.ResyncSubject, &bus.Resync{Partition: bus.Partition(lobby), Epoch: w.owner.epoch})
+		a := w.owner.expectAnnounce(lobby)
+		if ar := a.Rooms[0]; !reflect.DeepEqual(ar.Unsettled, []string{bob.id}) || ar.Displays != nil || len(ar.Members) != 2 {
+			t.Errorf("announced %+v", ar)
+		}
+		w.owner.correct(a, r.as())
+		r.publish(r.remove(bob))
+		alice.expect(clientLeft(lobby, bob))
+		r.left(c)
+		bob.expect(left(lobby))
+		w.owner.skipCommands()
+	}, shows(t))
+}
+
 // What is not asked for is not passed on.
 func TestNoDisplayIdentityByDefault(t *testing.T) {
 	scene(t, func(t *testing.T, w *world) {

@@ -99,11 +99,16 @@ func (r *replica) announced() bus.AnnouncedRoom {
 		roster := r.roster()
 		a.Stamp, a.Born, a.Owner, a.Policy, a.Digest = r.stamp, r.born, r.owner, r.policy, roster.Digest()
 	}
+	displays := make(map[string]string, len(r.queues)) // of those with commands on their way that are no members here
+	for s := range r.queues {
+		displays[s.id] = s.display
+	}
 	for i := range r.members {
 		m := &r.members[i]
 		if !r.holds(m) {
 			continue
 		}
+		delete(displays, m.Client)
 		inc, proven := m.Inc, m.Proven
 		if m.session != nil {
 			inc, proven = m.session.incs()
@@ -113,8 +118,8 @@ func (r *replica) announced() bus.AnnouncedRoom {
 	shown := false
 	for s := range r.queues {
 		a.Unsettled = append(a.Unsettled, s.id)
-		a.Displays = append(a.Displays, s.display)
-		shown = shown || s.display != ""
+		a.Displays = append(a.Displays, displays[s.id])
+		shown = shown || displays[s.id] != ""
 	}
 	if !shown {
 		a.Displays = nil

@@ -55,12 +55,21 @@ func TestRebuildKnowsDisplayIdentities(t *testing.T) {
 	born := bus.Stamp{Epoch: 2, Version: 10}
 	p := Rebuild(3, Limits{}, []*bus.Announce{
 		announced("g", bus.AnnouncedRoom{Room: "r", Unsettled: []string{"x", "a"}, Displays: []string{"", "Alice"}}),
+		announced("g2", bus.AnnouncedRoom{Room: "q", Born: bus.Stamp{Epoch: 2, Version: 3}, Owner: "c", Unsettled: []string{"c"}, Members: []bus.Member{
+			{Client: "c", Since: 3, Seq: 1, Display: "Carol"}, // of the room before, and creates the next one
+		}}),
+		announced("h2", bus.AnnouncedRoom{Room: "q", Born: bus.Stamp{Epoch: 2, Version: 12}, Owner: "c", Members: []bus.Member{
+			{Client: "d", Since: 13, Seq: 2},
+		}}),
 		announced("h", bus.AnnouncedRoom{Room: "r", Born: born, Owner: "a", Members: []bus.Member{
 			{Client: "b", Since: 11, Seq: 1, Display: "Bob"}, {Client: "c", Since: 12, Seq: 2},
 		}}),
 		announced("i", bus.AnnouncedRoom{Room: "s", Unsettled: []string{"x", "y"}, Displays: []string{"X"}}), // of another version
 	})
 	if diff := cmp.Diff(map[string]string{"a": "Alice", "b": "Bob"}, displays(p.rooms["r"].members)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"c": "Carol"}, displays(p.rooms["q"].members)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -59,13 +59,7 @@ type draft struct {
 }
 
 func (d *draft) add(gateway string, ar *bus.AnnouncedRoom) {
-	for i, c := range ar.Unsettled {
-		m := bus.Member{Client: c, Gateway: gateway}
-		if i < len(ar.Displays) {
-			m.Display = ar.Displays[i]
-		}
-		d.waiting = append(d.waiting, m)
-	}
+	d.wait(gateway, ar)
 	if len(ar.Members) == 0 || ar.Born.Less(d.born) || ar.Born == (bus.Stamp{}) {
 		return
 	}
@@ -81,6 +75,24 @@ func (d *draft) add(gateway string, ar *bus.AnnouncedRoom) {
 	for _, m := range ar.Members {
 		m.Gateway = gateway
 		d.members = append(d.members, m)
+	}
+}
+
+// wait notes the unsettled clients of a gateway. The display identities of those that are members, too, are there.
+func (d *draft) wait(gateway string, ar *bus.AnnouncedRoom) {
+	if len(ar.Unsettled) == 0 {
+		return
+	}
+	displays := make(map[string]string, len(ar.Members))
+	for i := range ar.Members {
+		displays[ar.Members[i].Client] = ar.Members[i].Display
+	}
+	for i, c := range ar.Unsettled {
+		m := bus.Member{Client: c, Gateway: gateway, Display: displays[c]}
+		if i < len(ar.Displays) && ar.Displays[i] != "" {
+			m.Display = ar.Displays[i]
+		}
+		d.waiting = append(d.waiting, m)
 	}
 }
 
