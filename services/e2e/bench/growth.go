@@ -43,14 +43,14 @@ var Curves = []Curve{
 	},
 	{
 		ID: "clients", Title: "CPU per 300 B signal, µs", X: "clients, 2,000 signals a second",
-		At: []int{1000, 2000, 5000, 10000, 15000},
+		At: []int{1000, 5000, 15000},
 		work: func(x int) Work {
 			return Work{Args: fmt.Sprintf("-scenario relay -bytes 300 -rate 2000 -clients %d", x), Metrics: cpuMetric("", nil)}
 		},
 	},
 	{
 		ID: "memory", Title: "memory per idle connection, KiB", X: "clients in rooms of 4",
-		At: []int{1000, 2000, 5000, 10000, 15000},
+		At: []int{1000, 5000, 15000},
 		work: func(x int) Work {
 			w := idle("", fmt.Sprint(x), socketIO, nil, 1)
 			w.Metrics = w.Metrics[:1]

@@ -117,6 +117,8 @@ test("what was missed comes once and in order; what the server has not got is se
 });
 
 test("signals stay kept after they count as sent, within bounds", async () => {
+  let welcome;
+  const away = new Promise((resolve) => (welcome = resolve)); // until all is said that is said without a connection
   const server = await scripted(
     async (peer) => {
       await enter(peer);
@@ -124,6 +126,7 @@ test("signals stay kept after they count as sent, within bounds", async () => {
       peer.end();
     },
     async (peer) => {
+      await away;
       peer.send(hello("new", "unused"));
       await peer.expect(ask("t1", 1));
       peer.send(resumed("t2", 1, 1));
@@ -138,10 +141,11 @@ test("signals stay kept after they count as sent, within bounds", async () => {
   await c.joinRoom("r");
   await Promise.all(Array.from({ length: 600 }, (_, n) => c.signal("r", "x", n)));
   await saw(c, "down");
-  const away = Array.from({ length: 512 }, (_, n) => c.signal("r", "x", `away ${n}`));
+  const kept = Array.from({ length: 512 }, (_, n) => c.signal("r", "x", `away ${n}`));
   await assert.rejects(c.signal("r", "x", "too much"), code("disconnected"));
+  welcome();
   await saw(c, "resumed");
-  await Promise.all(away);
+  await Promise.all(kept);
   await c.leaveRoom("r");
   c.close();
   await server.done();
