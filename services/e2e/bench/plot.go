@@ -17,6 +17,9 @@ const (
 	plotHeight = 3 * vg.Inch
 )
 
+// rightMargin is where the horizontal axis ends, in parts of its last number.
+const rightMargin = 1.15
+
 // colours of the targets: they differ in lightness too, for those who see no colours.
 var colours = map[Target]color.RGBA{
 	Node:  {R: 0x9a, G: 0x9a, B: 0x9a, A: 0xff},
@@ -33,7 +36,7 @@ func (c *Curve) Draw(f *Figures) ([]byte, error) {
 		p.X.Scale = plot.LogScale{}
 	}
 	p.X.Tick.Marker = ticks(c.At)
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, vg.Points(12) // texts go to the right, whatever the font
 	p.Add(plotter.NewGrid())
 	highest := 0.0
 	for _, t := range Targets {
@@ -55,7 +58,8 @@ func (c *Curve) Draw(f *Figures) ([]byte, error) {
 		p.Add(line, marks)
 		p.Legend.Add(titles[t], line, marks)
 	}
-	p.Y.Max = highest * 1.3 // room for the legend
+	p.Y.Max = highest * 1.4                            // room for the legend
+	p.X.Max = float64(c.At[len(c.At)-1]) * rightMargin // and for the last number
 	w, err := p.WriterTo(plotWidth, plotHeight, "svg")
 	if err != nil {
 		return nil, err
