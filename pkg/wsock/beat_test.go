@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // beating is a Sink whose heartbeat is a message.
@@ -44,12 +40,7 @@ func TestHeartbeatsThatAreMessages(t *testing.T) {
 		sinks <- b
 	}))
 	t.Cleanup(srv.Close)
-	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(srv.URL, "http"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+	ws := dialURL(t, srv.URL)
 	b := <-sinks
 	beat, message := masked(0x81, []byte("beat")), masked(0x81, []byte("message"))
 	for range 5 {

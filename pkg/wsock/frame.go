@@ -13,8 +13,12 @@ const (
 	opClose  = websocket.CloseMessage
 	opPing   = websocket.PingMessage
 	opPong   = websocket.PongMessage
-	opBits   = 0x0f // of a frame's first byte
-	finBit   = 0x80
+)
+
+// Of a frame's first byte (section 5.2): its operation code, and that it is the last one of its message.
+const (
+	opBits = 0x0f
+	finBit = 0x80
 )
 
 // FrameHeadroom is how many bytes Seal wants free in front of a payload: the longest header of a server's frame.

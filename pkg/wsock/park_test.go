@@ -108,14 +108,7 @@ func newServing(t testing.TB, o Options, hold chan struct{}) *serving {
 func (s *serving) dial(t testing.TB) (*websocket.Conn, *echoing) {
 	t.Helper()
 	s.wg.Add(1)
-	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
-	t.Cleanup(func() { _ = ws.Close() })
-	return ws, <-s.sinks
+	return dialURL(t, s.URL), <-s.sinks
 }
 
 func wantEcho(t testing.TB, ws *websocket.Conn, want []byte) {

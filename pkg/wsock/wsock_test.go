@@ -52,7 +52,13 @@ func newServer(t testing.TB, o Options, serve func(*Conn)) *server {
 func (s *server) dial(t testing.TB) *websocket.Conn {
 	t.Helper()
 	s.wg.Add(1)
-	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	return dialURL(t, s.URL)
+}
+
+// dialURL connects to a server of the test. What it waits for must come in time.
+func dialURL(t testing.TB, url string) *websocket.Conn {
+	t.Helper()
+	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(url, "http"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
