@@ -51,26 +51,14 @@ func (c *Client) System(ctx context.Context) (*System, error) {
 		Gateways: []operate.Gateway{}, Instances: []operate.Instance{}, Silent: []operate.Heard{}, SilentInstances: []string{},
 		FaultyGateways: []Faulty{}, FaultyInstances: []Faulty{},
 	}
-	err := c.all(ctx, bus.AdminRooms(bus.Ask, bus.Everyone), operate.Question{Op: operate.Status}, func(m *nats.Msg) bool {
-		var i operate.Instance
-		if from, err := decode(m.Data, &i); err != nil {
-			s.FaultyInstances = append(s.FaultyInstances, Faulty{from, err.Error()})
-		} else {
-			s.Instances = append(s.Instances, i)
-		}
+	err := gather(ctx, c, bus.AdminRooms(bus.Ask, bus.Everyone), &s.Instances, &s.FaultyInstances, func() bool {
 		return len(s.missingInstances()) == 0
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.SilentInstances = append(s.SilentInstances, s.missingInstances()...)
-	err = c.all(ctx, bus.AdminGateway(bus.Ask, bus.Everyone), operate.Question{Op: operate.Status}, func(m *nats.Msg) bool {
-		var g operate.Gateway
-		if from, err := decode(m.Data, &g); err != nil {
-			s.FaultyGateways = append(s.FaultyGateways, Faulty{from, err.Error()})
-		} else {
-			s.Gateways = append(s.Gateways, g)
-		}
+	err = gather(ctx, c, bus.AdminGateway(bus.Ask, bus.Everyone), &s.Gateways, &s.FaultyGateways, func() bool {
 		return len(s.missingGateways()) == 0
 	})
 	if err != nil {
@@ -81,6 +69,19 @@ func (c *Client) System(ctx context.Context) (*System, error) {
 	slices.SortFunc(s.Instances, func(a, b operate.Instance) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ID, b.ID)) })
 	s.assign()
 	return s, nil
+}
+
+// gather asks all on a subject how they are, until nobody is missing.
+func gather[T any](ctx context.Context, c *Client, subject string, into *[]T, faulty *[]Faulty, complete func() bool) error {
+	return c.all(ctx, subject, operate.Question{Op: operate.Status}, func(m *nats.Msg) bool {
+		var status T
+		if from, err := decode(m.Data, &status); err != nil {
+			*faulty = append(*faulty, Faulty{from, err.Error()})
+		} else {
+			*into = append(*into, status)
+		}
+		return complete()
+	})
 }
 
 // missingInstances are those that others know to live.
