@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	"signalling/pkg/client"
 	"signalling/services/e2e/labtest"
@@ -33,43 +32,24 @@ func smoke(t *testing.T, ownerURL, memberURL string) {
 	if joined.OwnerID != owner.ID() || !slices.Equal(joined.Clients, []string{owner.ID()}) {
 		t.Fatalf("joined: %+v, want the owner %s alone", joined, owner.ID())
 	}
-	expect(t, owner, func(e *client.ClientJoined) bool { return e.Room == room && e.ClientID == member.ID() })
+	labtest.Expect(t, owner, func(e *client.ClientJoined) bool { return e.Room == room && e.ClientID == member.ID() })
 	for from, to := range map[*client.Client]*client.Client{owner: member, member: owner} {
 		if err := from.Signal(ctx, room, to.ID(), json.RawMessage(`{"n":1}`)); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, to, func(e *client.SignalReceive) bool {
+		labtest.Expect(t, to, func(e *client.SignalReceive) bool {
 			return e.Room == room && e.SenderID == from.ID() && string(e.Data) == `{"n":1}`
 		})
 	}
 	if err := member.Leave(ctx, room); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, owner, func(e *client.ClientLeft) bool { return e.Room == room && e.ClientID == member.ID() })
+	labtest.Expect(t, owner, func(e *client.ClientLeft) bool { return e.Room == room && e.ClientID == member.ID() })
 	if _, err := member.Join(ctx, room); err != nil {
 		t.Fatal(err)
 	}
 	if err := owner.Close(); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, member, func(e *client.RoomLeft) bool { return e.Room == room && e.Kicked })
-}
-
-// expect waits for an event.
-func expect[E client.Event](t *testing.T, c *client.Client, want func(E) bool) {
-	t.Helper()
-	timeout := time.After(labtest.Patience)
-	for {
-		select {
-		case m, ok := <-c.Events():
-			if !ok {
-				t.Fatalf("%s: the connection ended: %v", c.ID(), c.Err())
-			}
-			if e, ok := m.Event.(E); ok && want(e) {
-				return
-			}
-		case <-timeout:
-			t.Fatalf("%s: no %T came that fits", c.ID(), *new(E))
-		}
-	}
+	labtest.Expect(t, member, func(e *client.RoomLeft) bool { return e.Room == room && e.Kicked })
 }

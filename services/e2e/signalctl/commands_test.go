@@ -220,8 +220,8 @@ func testKick(t *testing.T, s *site) {
 	_, err := member.Join(ctx, "kick")
 	must(t, err)
 	s.run(0, "kick", member.ID(), "-room", "kick").says(t, member.ID()+" is out of room kick")
-	expect(t, member, func(e *client.RoomLeft) bool { return e.Room == "kick" && e.Kicked })
-	expect(t, owner, func(e *client.ClientLeft) bool { return e.Room == "kick" && e.ClientID == member.ID() })
+	labtest.Expect(t, member, func(e *client.RoomLeft) bool { return e.Room == "kick" && e.Kicked })
+	labtest.Expect(t, owner, func(e *client.ClientLeft) bool { return e.Room == "kick" && e.ClientID == member.ID() })
 	if _, err := member.Join(ctx, "kick"); !isCode(err, client.Forbidden) {
 		t.Errorf("coming back: %v", err)
 	}
@@ -254,8 +254,8 @@ func testKickAll(t *testing.T, s *site) {
 		t.Errorf("%+v", got)
 	}
 	for range 5 {
-		expect(t, member, func(e *client.RoomLeft) bool { return e.Kicked })
-		expect(t, owner, func(e *client.ClientLeft) bool { return e.ClientID == member.ID() })
+		labtest.Expect(t, member, func(e *client.RoomLeft) bool { return e.Kicked })
+		labtest.Expect(t, owner, func(e *client.ClientLeft) bool { return e.ClientID == member.ID() })
 	}
 }
 
@@ -269,11 +269,11 @@ func testKickOwner(t *testing.T, s *site) {
 		must(t, err)
 	}
 	s.run(0, "kick", owner.ID(), "-room", "plain").says(t, "which has ended with it (2 members)")
-	expect(t, owner, func(e *client.RoomLeft) bool { return e.Room == "plain" && e.Kicked })
-	expect(t, member, func(e *client.RoomLeft) bool { return e.Room == "plain" && e.Kicked })
+	labtest.Expect(t, owner, func(e *client.RoomLeft) bool { return e.Room == "plain" && e.Kicked })
+	labtest.Expect(t, member, func(e *client.RoomLeft) bool { return e.Room == "plain" && e.Kicked })
 	s.run(0, "kick", owner.ID(), "-room", "transfer")
-	expect(t, owner, func(e *client.RoomLeft) bool { return e.Room == "transfer" && e.Kicked })
-	expect(t, member, func(e *client.OwnerChanged) bool { return e.Room == "transfer" && e.OwnerID == member.ID() })
+	labtest.Expect(t, owner, func(e *client.RoomLeft) bool { return e.Room == "transfer" && e.Kicked })
+	labtest.Expect(t, member, func(e *client.OwnerChanged) bool { return e.Room == "transfer" && e.OwnerID == member.ID() })
 	if _, err := owner.Join(ctx, "transfer"); !isCode(err, client.Forbidden) {
 		t.Errorf("coming back: %v", err)
 	}
@@ -287,7 +287,7 @@ func testClose(t *testing.T, s *site) {
 	must(t, err)
 	s.run(0, "close", "close").says(t, "room close has ended for its 2 members")
 	for _, c := range []*client.Client{owner, member} {
-		expect(t, c, func(e *client.RoomLeft) bool { return e.Room == "close" && e.Kicked })
+		labtest.Expect(t, c, func(e *client.RoomLeft) bool { return e.Room == "close" && e.Kicked })
 	}
 	must(t, member.Create(ctx, "close")) // the name is free
 	if got := runJSON[struct{ Closed bool }](s, 0, "close", "close"); !got.Closed {
@@ -417,23 +417,4 @@ func must(t *testing.T, err error) {
 func isCode(err error, code client.Code) bool {
 	var e *client.Error
 	return errors.As(err, &e) && e.Code == code
-}
-
-// expect waits for an event.
-func expect[E client.Event](t *testing.T, c *client.Client, want func(E) bool) {
-	t.Helper()
-	timeout := time.After(labtest.Patience)
-	for {
-		select {
-		case m, ok := <-c.Events():
-			if !ok {
-				t.Fatalf("%s: the connection ended: %v", c.ID(), c.Err())
-			}
-			if e, ok := m.Event.(E); ok && want(e) {
-				return
-			}
-		case <-timeout:
-			t.Fatalf("%s: no %T came that fits", c.ID(), *new(E))
-		}
-	}
 }
