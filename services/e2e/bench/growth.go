@@ -77,21 +77,7 @@ var Curves = []Curve{
 
 // FindCurves returns the curves of these ids, all if there are none; ok is false if one is unknown.
 func FindCurves(ids []string) (curves []Curve, ok bool) {
-	if len(ids) == 0 {
-		return Curves, true
-	}
-	for _, id := range ids {
-		n := len(curves)
-		for _, c := range Curves {
-			if c.ID == id {
-				curves = append(curves, c)
-			}
-		}
-		if len(curves) == n {
-			return nil, false
-		}
-	}
-	return curves, true
+	return find(Curves, ids, func(c *Curve) string { return c.ID })
 }
 
 // Picture is the file name of a curve's plot.

@@ -107,8 +107,11 @@ func (f *Figures) Compare(earlier *Figures) string {
 	return b.String()
 }
 
-// Guided returns a table of the one-process build, as it is and optimised by a profile.
+// Guided returns a table of the one-process build, as it is and optimised by a profile; none if that was not measured.
 func (f *Figures) Guided() string {
+	if len(f.Works) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	b.WriteString("| work | unit | as it is | optimised by a profile | ratio |\n|---|---|---|---|---|\n")
 	f.each(func(w *Work, m *Metric) {

@@ -186,19 +186,20 @@ func (w *Work) On(t Target) bool {
 
 // Find returns the works of these ids, all if there are none; ok is false if one is unknown.
 func Find(ids []string) (works []Work, ok bool) {
+	return find(Works, ids, func(w *Work) string { return w.ID })
+}
+
+// find returns those of all that have these ids, in their order.
+func find[T any](all []T, ids []string, idOf func(*T) string) (found []T, ok bool) {
 	if len(ids) == 0 {
-		return Works, true
+		return all, true
 	}
 	for _, id := range ids {
-		n := len(works)
-		for _, w := range Works {
-			if w.ID == id {
-				works = append(works, w)
-			}
-		}
-		if len(works) == n {
+		i := slices.IndexFunc(all, func(x T) bool { return idOf(&x) == id })
+		if i < 0 {
 			return nil, false
 		}
+		found = append(found, all[i])
 	}
-	return works, true
+	return found, true
 }
