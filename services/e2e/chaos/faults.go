@@ -95,10 +95,16 @@ func concerns(first, i int) int {
 // stopPatience bounds the end of a process that is told to stop.
 const stopPatience = 30 * time.Second
 
+// bySignal is the exit code of a process that a signal has ended.
+const bySignal = -1
+
 func stop(p *lab.Process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	code, err := p.Stop(ctx)
+	if code == bySignal && p.Silent() {
+		return err // it had just been started, and did not listen to signals yet
+	}
 	if err == nil && code != 0 {
 		err = fmt.Errorf("%s was told to stop and ended with exit code %d", p.Name, code)
 	}

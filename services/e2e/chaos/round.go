@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -92,7 +93,12 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 		config.Resume, config.Window, config.Drops = true, Window, 20
 	}
 	s := storm.New(config)
-	defer s.Close()
+	ended := true
+	defer func() {
+		if ended {
+			s.Close()
+		}
+	}()
 	result := &Result{Start: s.Start()}
 
 	stop, ran := make(chan struct{}), make(chan error, 1)
@@ -109,7 +115,13 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	restored := w.Restore(restoring)
 	cancel()
 	close(stop)
-	if err := errors.Join(restored, <-ran); err != nil {
+	select {
+	case err = <-ran:
+	case <-time.After(defaultPatience):
+		ended = false // nor would Close end
+		err = fmt.Errorf("the clients do not stop:\n%s", goroutines())
+	}
+	if err := errors.Join(restored, err); err != nil {
 		return result, err
 	}
 	settling, cancel := context.WithTimeout(ctx, cmp.Or(r.Patience, defaultPatience))
@@ -125,6 +137,13 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	}
 	result.judge(s, excuse)
 	return result, nil
+}
+
+// goroutines tells what everything waits for.
+func goroutines() string {
+	var b strings.Builder
+	_ = pprof.Lookup("goroutine").WriteTo(&b, 1) // to memory
+	return b.String()
 }
 
 // judge checks the records of a storm that is over.

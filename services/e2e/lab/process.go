@@ -194,6 +194,12 @@ func (p *Process) Ended() <-chan struct{} {
 	return r.ended
 }
 
+// Silent says whether the present run has written nothing so far. Until our programs do, a signal has its usual effect on them.
+func (p *Process) Silent() bool {
+	r, err := p.current()
+	return err == nil && p.log.Position() == r.start
+}
+
 // Log is what the process wrote, over all its runs.
 func (p *Process) Log() *Log { return p.log }
 

@@ -12,6 +12,10 @@ import (
 // change nothing but its own membership, and have no order among those of others. So what is tried is only when the room
 // was created and closed; beside it, for each client alone, is noted every state in which it can be. All of that is followed
 // from return to return: an operation that returns must have taken effect.
+//
+// A client whose session lasts can leave many operations behind of which nothing is ever known. All of one effect are as good
+// as each other, so they are used in the order of their calls; and of two states of which one has used less, and is the same
+// otherwise, only that one is followed. What still takes too long is Undecided.
 func Check(ops []Op) Verdict {
 	d := &decider{ops: ops, clients: map[string]int{}}
 	calls, returns := make([]int, len(ops)), []int{}
@@ -34,7 +38,10 @@ func Check(ops []Op) Verdict {
 		if !d.explore() {
 			return Undecided
 		}
-		if d.returned(r); len(d.worlds) == 0 {
+		if d.returned(r); d.exhausted() {
+			return Undecided
+		}
+		if len(d.worlds) == 0 {
 			return Impossible
 		}
 	}
@@ -46,8 +53,10 @@ func returning(o *Op) bool { return o.Return != Forever && o.Result != Unknown }
 
 const (
 	nobody = -1
-	// maxWorlds bounds the search. Real histories need some dozens.
+	// maxWorlds and maxEffort, in comparisons, bound the search: the latter to a second or two. Real histories need some dozens of
+	// worlds.
 	maxWorlds = 20_000
+	maxEffort = 20_000_000
 	// maxOpen is how many operations of a client can be under way at once.
 	maxOpen = 63
 )
@@ -58,15 +67,34 @@ type decider struct {
 	clients map[string]int
 	open    [][]operation // by client: what is under way
 	worlds  []*world
+	effort  int // comparisons so far
 }
+
+// exhausted says whether the search takes too long.
+func (d *decider) exhausted() bool { return len(d.worlds) > maxWorlds || d.effort > maxEffort }
 
 // operation is one that was called and has not returned.
 type operation struct {
 	*Op
 	index    int
 	bit      state
-	optional bool // it need not take effect
+	optional bool  // it need not take effect
+	before   state // operations that are as good as this one, and are used before it
 }
+
+// usable says whether the operation can take effect in a state: it has not, and no other one would do.
+func (o *operation) usable(s state) bool { return s&o.bit == 0 && s&o.before == o.before }
+
+// alike says whether two operations of one client, that are under way for ever, do the same.
+func alike(a, b *Op) bool {
+	if returning(a) || returning(b) {
+		return false
+	}
+	return (a.Kind == b.Kind && a.Result == b.Result) || (a.leaves() && b.leaves())
+}
+
+// leaves says whether the operation ends a membership when it takes effect.
+func (o Op) leaves() bool { return o.Kind == Gone || (o.Kind == Leave && o.Result != No) }
 
 // state is one of a client's: whether it is a member, and which of its operations under way have taken effect.
 type state uint64
@@ -105,15 +133,18 @@ func (d *decider) call(i int) bool {
 		d.clients[o.Client] = c
 		d.open = append(d.open, nil)
 	}
-	used := member
+	used, before := member, state(0)
 	for _, other := range d.open[c] {
 		used |= other.bit
+		if alike(other.Op, o) {
+			before |= other.bit
+		}
 	}
 	free := ^used & (used + 1)
 	if free == 0 || len(d.open[c]) >= maxOpen {
 		return false
 	}
-	d.open[c] = append(d.open[c], operation{o, i, free, o.Result == Maybe || !returning(o)})
+	d.open[c] = append(d.open[c], operation{o, i, free, o.Result == Maybe || !returning(o), before})
 	return true
 }
 
@@ -137,6 +168,9 @@ func (d *decider) returned(i int) {
 			next.states[c] = sorted(kept)
 			d.add(next)
 		}
+		if d.exhausted() {
+			return
+		}
 	}
 }
 
@@ -145,10 +179,12 @@ func (d *decider) explore() bool {
 	before := d.worlds
 	d.worlds = nil
 	for _, w := range before {
-		d.add(d.spread(w.with(w.owner, len(d.open))))
+		if d.add(d.spread(w.with(w.owner, len(d.open)))); d.exhausted() {
+			return false
+		}
 	}
 	for queue := slices.Clone(d.worlds); len(queue) > 0; queue = queue[1:] {
-		if len(d.worlds) > maxWorlds {
+		if d.exhausted() {
 			return false
 		}
 		for _, next := range d.turns(queue[0]) {
@@ -170,7 +206,7 @@ func (d *decider) turns(w *world) (all []*world) {
 			if o.Kind != Create || o.Result == No {
 				continue
 			}
-			if states := after(w.of(c), o.bit, member); states != nil {
+			if states := o.after(w.of(c), member); states != nil {
 				next := w.with(c, len(d.open))
 				next.states[c] = states
 				all = append(all, next)
@@ -182,10 +218,10 @@ func (d *decider) turns(w *world) (all []*world) {
 
 func (d *decider) closings(w *world) (all []*world) {
 	for _, o := range d.open[w.owner] {
-		if (o.Kind != Leave || o.Result == No) && o.Kind != Gone {
+		if !o.leaves() {
 			continue
 		}
-		states := after(w.of(w.owner), o.bit, 0)
+		states := o.after(w.of(w.owner), 0)
 		if states == nil {
 			continue
 		}
@@ -199,11 +235,11 @@ func (d *decider) closings(w *world) (all []*world) {
 	return all
 }
 
-// after are the states after an operation that has not taken effect yet has done so.
-func after(states []state, bit, membership state) (next []state) {
+// after are the states after the operation has taken effect.
+func (o *operation) after(states []state, membership state) (next []state) {
 	for _, s := range states {
-		if s&bit == 0 {
-			next = append(next, s&^member|bit|membership)
+		if o.usable(s) {
+			next = append(next, s&^member|o.bit|membership)
 		}
 	}
 	return sorted(next)
@@ -225,33 +261,34 @@ func sorted(states []state) []state {
 // spread adds to each client's states those that its own operations lead to while the room stays as it is. w is changed.
 func (d *decider) spread(w *world) *world {
 	for c, open := range d.open {
-		if len(open) == 0 {
-			continue
-		}
-		states := w.of(c)
-		seen := make(map[state]bool, 2*len(states))
-		for _, s := range states {
-			seen[s] = true
-		}
-		queue := slices.Clone(states)
-		for i := 0; i < len(queue); i++ {
-			for _, o := range open {
-				if next, ok := o.apply(queue[i], w.owner != nobody, w.owner == c); ok && !seen[next] {
-					seen[next] = true
-					queue = append(queue, next)
-				}
-			}
-		}
-		if len(queue) > len(states) {
-			w.states[c] = d.tidy(c, sorted(queue))
+		if len(open) > 0 {
+			w.states[c] = d.reach(c, w.of(c), w.owner)
 		}
 	}
 	return w
 }
 
+// reach are the states that a client can come to from some, those included: without those that have no advantage.
+func (d *decider) reach(c int, from []state, owner int) []state {
+	optional := d.optional(c)
+	states := slices.Clone(from) // and then all that were found, those covered later included
+	for i := 0; i < len(states); i++ {
+		for j := range d.open[c] {
+			next, ok := d.open[c][j].apply(states[i], owner != nobody, owner == c)
+			if ok && !d.covered(next, states, optional) {
+				states = append(states, next)
+			}
+		}
+	}
+	if len(states) == len(from) {
+		return from
+	}
+	return d.tidy(c, sorted(states))
+}
+
 // apply is the client's state after the operation, if that can take effect and leaves the room as it is.
 func (o *operation) apply(s state, exists, owns bool) (next state, ok bool) {
-	if s&o.bit != 0 {
+	if !o.usable(s) {
 		return s, false
 	}
 	in, next := s&member != 0, s|o.bit
@@ -286,8 +323,15 @@ func (d *decider) tidy(c int, states []state) []state {
 		return states
 	}
 	return slices.DeleteFunc(slices.Clone(states), func(s state) bool {
+		d.effort += len(states)
 		return slices.ContainsFunc(states, func(other state) bool { return other != s && covers(other, s, optional) })
 	})
+}
+
+// covered says whether all that can become of a state can become of one of others.
+func (d *decider) covered(s state, others []state, optional state) bool {
+	d.effort += len(others)
+	return slices.ContainsFunc(others, func(other state) bool { return covers(other, s, optional) })
 }
 
 // optional are the client's operations under way that need not take effect.
@@ -319,6 +363,7 @@ func (d *decider) includes(a, b *world) bool {
 	if a.owner != b.owner {
 		return false
 	}
+	d.effort += len(d.open)
 	for c := range d.open {
 		some, all := a.of(c), b.of(c)
 		if &some[0] == &all[0] || slices.Equal(some, all) {
@@ -326,7 +371,7 @@ func (d *decider) includes(a, b *world) bool {
 		}
 		optional := d.optional(c)
 		for _, s := range all {
-			if !slices.ContainsFunc(some, func(other state) bool { return covers(other, s, optional) }) {
+			if !d.covered(s, some, optional) {
 				return false
 			}
 		}

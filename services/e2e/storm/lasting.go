@@ -170,6 +170,11 @@ func (l *lasting) again() bool {
 		err = fmt.Errorf("it came back as %s", l.now.ID())
 	}
 	if err == nil {
+		if l.closing.Load() {
+			late := l.now
+			go func() { _ = late.Close() }() // Close may have closed the one before only; Follow reads this one to its end
+			return true
+		}
 		if l.old != nil && rand.IntN(100) < replayed { //nolint:gosec // G404: chance
 			l.replay(last, l.old)
 		}

@@ -191,7 +191,10 @@ func (c *socketIO) read() {
 func (c *socketIO) take(text string) error {
 	switch {
 	case text == "2":
-		return c.write("3")
+		if err := c.write("3"); err != nil {
+			return endOf(err) // the network's, like that of a read
+		}
+		return nil
 	case strings.HasPrefix(text, "42"):
 		array, err := c.note([]byte(text[2:]))
 		if err != nil {
