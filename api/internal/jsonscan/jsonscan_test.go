@@ -125,6 +125,27 @@ func TestLoneSurrogatesAreRefused(t *testing.T) {
 	}
 }
 
+// Each byte is found, or passed over, at each place among bytes of each kind.
+func TestPlainFindsWhatDoesNotStandForItself(t *testing.T) {
+	for _, fill := range []byte{'x', ' ', '!', '#', '[', ']', 0x7f, 0x80, 0xa2, 0xdc, 0xff} {
+		for at := range 20 {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{fill}, 24)
+				text[at] = byte(c)
+				want := len(text)
+				if c < 0x20 || c == '"' || c == '\\' {
+					want = at
+				}
+				for from := range at + 1 {
+					if got := plain(text, from); got != want {
+						t.Fatalf("plain(%q, %d) = %d, want %d", text, from, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkValue(b *testing.B) {
 	sdp, _ := json.Marshal(map[string]string{"type": "offer", "sdp": strings.Repeat("a=candidate:1 1 UDP 2130706431 10.0.0.1 8998 typ host\r\n", 70)})
 	for name, text := range map[string][]byte{"candidate 60 B": []byte(`{"candidate":"a=candidate:1 1 UDP 1 10.0.0.1 8 typ host"}`), "sdp 4 KB": sdp} {

@@ -110,17 +110,16 @@ func Unquote(text []byte) ([]byte, error) {
 	if len(text) == 0 || text[0] != '"' {
 		return nil, errString
 	}
-	for i := 1; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			return text[1:i:i], nil
-		case c == '\\':
-			return unescape(text, i)
-		case c < 0x20:
-			return nil, unexpected(text, i, "no control character in a string")
-		}
+	i := plain(text, 1)
+	switch {
+	case i >= len(text):
+		return nil, errEnd
+	case text[i] == '"':
+		return text[1:i:i], nil
+	case text[i] == '\\':
+		return unescape(text, i)
 	}
-	return nil, errEnd
+	return nil, unexpected(text, i, "no control character in a string")
 }
 
 // unescape is Unquote from the first escape on, which stands at text[i].
