@@ -65,6 +65,7 @@ func Main(p Program) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// From the first signal on, signals have their usual effect again.
 	context.AfterFunc(ctx, stop)
+	paceHeap()
 	os.Exit(p.main(ctx, os.Args[1:], nil, os.Stdout, os.Stderr))
 }
 
