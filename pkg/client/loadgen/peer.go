@@ -136,6 +136,8 @@ func (p *peer) take(m []byte) error {
 	}
 	switch {
 	case len(m) > 0 && m[0] == '2':
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		return p.write([]byte("3"))
 	case bytes.HasPrefix(m, []byte("42")):
 		return p.event(m[2:], `["`)
