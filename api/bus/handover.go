@@ -13,6 +13,7 @@ func (m *Take) fields(c *codec) {
 	c.uint("received", &m.Received)
 	c.str("door", &m.Door)
 	c.str("display", &m.Display)
+	c.uint("began", &m.Began)
 }
 
 func (m *Taken) fields(c *codec) {

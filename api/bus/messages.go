@@ -368,6 +368,8 @@ type Take struct {
 	Door string
 	// Display is the display identity of who comes back: that of the session, or it is somebody else's.
 	Display string
+	// Began is when the client asked for its session, in ms since 1970. What it asked for later goes before. 0: not known.
+	Began uint64
 }
 
 // Refusals of a Take.

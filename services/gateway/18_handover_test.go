@@ -175,6 +175,7 @@ func TestASessionOfADeadGatewayThatIsNotThere(t *testing.T) {
 	}{
 		{"nowhere", "ended", nil},
 		{"elsewhere", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "elsewhere", Inc: 4, Proven: 4}}},
+		{"asked for later", "cannot", []bus.Found{{Client: "alice", Room: lobby, Gateway: "gone", Inc: 1 << 50, Proven: 2}}},
 		{"newer", "used", []bus.Found{{Client: "alice", Room: lobby, Gateway: "gone", Inc: 4, Proven: 4}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,7 +186,13 @@ func TestASessionOfADeadGatewayThatIsNotThere(t *testing.T) {
 				if err != nil {
 					w.t.Fatal(err)
 				}
-				refusedToken(w.t, e, tt.word)
+				if tt.word == "cannot" {
+					if x, ok := e.(*api.Error); !ok || x.Code != api.Unavailable {
+						w.t.Errorf("got %+v, want unavailable", e)
+					}
+				} else {
+					refusedToken(w.t, e, tt.word)
+				}
 				alice.join(lobby) // it goes on as a new client
 				w.owner.result(w.owner.expectCommand(bus.Join, lobby, alice), bus.NotExists)
 				alice.expect(notExists(lobby))

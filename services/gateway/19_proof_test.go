@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
 	api "signalling/api/client"
@@ -204,6 +205,69 @@ func TestASessionIsHandedOnBeforeItHasMoved(t *testing.T) {
 		pass(2 * window)
 		bob.expectNothing()
 		again.vanish()
+	}, keeps())
+}
+
+// A client that asks on a second connection has given up the first. What comes of that later takes nothing from the second.
+func TestWhoHasAskedEarlierDoesNotTakeTheSession(t *testing.T) {
+	for name, earlier := range map[string]bool{"earlier": true, "later": false} {
+		t.Run(name, func(t *testing.T) {
+			scene(t, func(t *testing.T, w *world) {
+				_, alice, _ := pair(w)
+				alice.vanish()
+				began := time.Now()
+				pass(time.Second)
+				w.lostAnswer(alice.welcome.Resume, 2)
+				if !earlier {
+					pass(time.Second)
+					began = time.Now()
+				}
+				take := &bus.Take{
+					Gateway: "elsewhere", Seq: 1, Client: alice.id, Received: 2, Door: "native", Began: uint64(began.UnixMilli()),
+				}
+				answers := make(chan *nats.Msg, 1)
+				if _, err := w.owner.nc.ChanSubscribe(bus.TakenSubject(take.Gateway, take.Seq), answers); err != nil {
+					t.Fatal(err)
+				}
+				w.owner.flush()
+				w.owner.send(bus.TakeSubject(w.hub.ID()), take)
+				var taken bus.Taken
+				if err := taken.Decode(receive(t, answers, "answer").Data); err != nil {
+					t.Fatal(err)
+				}
+				if want := map[bool]string{true: bus.TakeBusy}[earlier]; taken.Refused != want {
+					t.Errorf("got %+v, want refused %q", taken, want)
+				}
+				if earlier {
+					_, e := w.resume(alice.welcome.Resume, 2)
+					if _, ok := e.(*api.Resumed); !ok {
+						t.Errorf("the client itself gets %+v", e)
+					}
+					settle()
+					w.owner.skipCommands()
+				}
+			}, keeps())
+		})
+	}
+}
+
+// The gateway that the client has asked later cannot be reached, and has told nobody. Who looks for the session in vain there
+// takes it as of when it was asked: so the other one is right when it is back.
+func TestASessionIsTakenAsOfWhenItWasAskedFor(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		w.owner.found(lobby, stranger("alice"), "gone")
+		began := uint64(time.Now().UnixMilli())
+		alice := w.ask(w.lost("alice", 3))
+		pass(time.Second)
+		w.owner.finds(bus.Found{Client: "alice", Room: lobby, Gateway: "gone", Inc: 4, Proven: 2})
+		alice.next()
+		alice.id = "alice"
+		if c := w.owner.expectCommand(bus.Move, lobby, alice); c.Inc != began {
+			t.Errorf("moved as of %d, want %d", c.Inc, began)
+		}
+		alice.vanish()
+		settle()
+		w.owner.skipCommands()
 	}, keeps())
 }
 

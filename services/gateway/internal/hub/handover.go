@@ -101,7 +101,7 @@ func (h *Hub) handOver(ctx context.Context, t *bus.Take, key takeKey, out *outbo
 	default:
 		return &bus.Taken{Refused: bus.TakeUnknown}
 	}
-	if err := s.keep.seize(ctx, t.Door, t.Display, t.Inc, t.Received); err != nil {
+	if err := s.keep.seize(ctx, claimantOf(t)); err != nil {
 		return &bus.Taken{Refused: takeRefusal(err)}
 	}
 	s.quiet()
@@ -111,6 +111,15 @@ func (h *Hub) handOver(ctx context.Context, t *bus.Take, key takeKey, out *outbo
 	out.messages = append(out.messages, message{subject: bus.TakenSubject(t.Gateway, t.Seq), data: reply})
 	h.log.Info("session handed over", "client", s.id, "to", t.Gateway, "rooms", len(m.Rooms), "frames", len(m.Frames))
 	return nil
+}
+
+// claimantOf is who asks by a Take.
+func claimantOf(t *bus.Take) *claimant {
+	c := &claimant{door: t.Door, display: t.Display, inc: t.Inc, received: t.Received, began: t.Began}
+	if c.began == 0 {
+		c.began = nowMillis()
+	}
+	return c
 }
 
 // takeRefusal is how another gateway is told of an error.

@@ -84,6 +84,7 @@ type keeper struct {
 	link     Link       // nil while there is no connection
 	last     Link       // the newest connection, also when it is lost
 	inc      uint64     // the newest incarnation
+	began    uint64     // when the connection that made it has asked, in ms since 1970
 	proven   uint64     // the newest incarnation whose token the client is known to have: older ones are void
 	anew     uint64     // the incarnation with which the numbers of frames last began anew: who knows older ones only has missed all
 	sent     uint64     // number of the newest frame

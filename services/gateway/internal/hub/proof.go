@@ -11,11 +11,15 @@ import (
 // command, or by coming back with it. From then on those are worth nothing, here and, because the owners of the session's
 // rooms are told so, anywhere else.
 
-// incarnation follows another one. That it grows with the clock decides between two gateways that take the session from a
-// third at about the same time, because the client has lost the answer of the first: the later one is right.
-func incarnation(after uint64) uint64 {
-	return max(after+1, uint64(time.Now().UnixMilli())) // #nosec G115 -- the clock is past 1970
-}
+// A client asks on one connection after the other, and gives up those before. What it asked on one of them can take long: the
+// gateway had to find out that another one is gone, or stood still itself. So what counts is not which of them gets the session
+// first, but which has asked last. That one has it, and none before it takes it away.
+
+// incarnation follows another one, for who has asked at a time. That it grows with that time decides between two gateways of
+// which neither has heard of the other.
+func incarnation(after, began uint64) uint64 { return max(after+1, began) }
+
+func nowMillis() uint64 { return uint64(time.Now().UnixMilli()) } // #nosec G115 -- the clock is past 1970
 
 // Mark is what a client shows with the answer to a ping.
 type Mark struct {
@@ -76,15 +80,17 @@ func (k *keeper) prove(inc uint64) bool {
 	return true
 }
 
-// admits looks whether a token of an incarnation is still good. mu is held.
-func (k *keeper) admits(inc uint64) error {
+// admits looks whether a token is still good, and nobody who asked later has the session. mu is held.
+func (k *keeper) admits(c *claimant) error {
 	switch {
 	case k.gone:
 		return errEnded
-	case inc < k.proven && !chaosbreak.Replay:
+	case c.inc < k.proven && !chaosbreak.Replay:
 		return errUsed
-	case inc > k.inc:
+	case c.inc > k.inc:
 		return errNewer
+	case c.inc < k.inc && c.began < k.began:
+		return errBusy // not for good: clocks differ, and it may be the client that asks
 	}
 	return nil
 }

@@ -41,6 +41,14 @@ var resumptions = []string{"here", "moved", "found", "used", "ended", "mismatch"
 // evictTime bounds how long a connection may take to end once another one has its session.
 const evictTime = 2 * time.Second
 
+// claimant is a connection that asks for a session.
+type claimant struct {
+	door, display string
+	inc           uint64 // of its token
+	received      uint64 // number of the last frame that the client has
+	began         uint64 // when it asked, in ms since 1970
+}
+
 // Resumes reports whether sessions outlive their connections.
 func (h *Hub) Resumes() bool { return h.cfg.Resume.Window > 0 }
 
@@ -114,6 +122,7 @@ func (s *Session) Gone(l Link) {
 func (h *Hub) Resume(
 	ctx context.Context, l Link, display string, t Token, received uint64, use func(*Session),
 ) (*Session, error) {
+	c := &claimant{door: l.Encoder().Door(), display: display, inc: t.Inc, received: received, began: nowMillis()}
 	ctx, cancel := context.WithTimeout(ctx, h.resumeTime())
 	defer cancel()
 	release, err := h.claim(ctx, t.Client)
@@ -128,7 +137,7 @@ func (h *Hub) Resume(
 		return nil, errBusy
 	}
 	if s != nil {
-		err := s.keep.attach(ctx, l, display, t.Inc, received, use)
+		err := s.keep.attach(ctx, l, c, use)
 		if err == nil {
 			h.m.resumed[resumedHere].Inc()
 			return s, nil
@@ -138,7 +147,7 @@ func (h *Hub) Resume(
 		}
 		s.supersede("") // it has gone on at another gateway, which was not heard of here
 	}
-	return h.takeOver(ctx, l, display, t, received, use)
+	return h.takeOver(ctx, l, t, c, use)
 }
 
 // resumeTime bounds how long it takes to find a session: as long as a gateway may take to hand it over, or to be taken to be
@@ -177,13 +186,13 @@ func (h *Hub) claim(ctx context.Context, id string) (release func(), err error) 
 
 // seize takes the session's connection away, if it has one, for who brings a token that is good. It returns when nothing
 // reaches the session any more.
-func (k *keeper) seize(ctx context.Context, door, display string, inc, received uint64) error {
+func (k *keeper) seize(ctx context.Context, c *claimant) error {
 	k.mu.Lock()
-	if err := k.admits(inc); err != nil {
+	if err := k.admits(c); err != nil {
 		k.mu.Unlock()
 		return err
 	}
-	if door != k.enc.Door() || display != k.s.display || (inc >= k.anew && received > k.sent) {
+	if c.door != k.enc.Door() || c.display != k.s.display || (c.inc >= k.anew && c.received > k.sent) {
 		k.mu.Unlock()
 		return errWrong
 	}
@@ -218,17 +227,15 @@ func (k *keeper) seize(ctx context.Context, door, display string, inc, received 
 }
 
 // attach gives the session a new connection, which gets what the client does not have.
-func (k *keeper) attach(
-	ctx context.Context, l Link, display string, inc, received uint64, use func(*Session),
-) error {
-	if err := k.seize(ctx, l.Encoder().Door(), display, inc, received); err != nil {
+func (k *keeper) attach(ctx context.Context, l Link, c *claimant, use func(*Session)) error {
+	if err := k.seize(ctx, c); err != nil {
 		return err
 	}
 	s := k.s
 	s.mu.Lock()
 	s.closing = false
 	s.mu.Unlock()
-	missed, ok := k.join(l, inc, received, false, s.roomNames(), use)
+	missed, ok := k.join(l, c, false, s.roomNames(), use)
 	if !ok {
 		return errEnded
 	}
@@ -242,11 +249,9 @@ func (k *keeper) attach(
 }
 
 // join makes l the connection, as the session's next incarnation, and sends it what is kept after the frames that the client
-// has. inc is that of the token that the client has brought. It returns whether the client has missed something, be it that
-// missed says so or that not all of it is kept; ok is false if the session has ended.
-func (k *keeper) join(
-	l Link, inc, received uint64, missed bool, rooms []string, use func(*Session),
-) (missedAny, ok bool) {
+// has. It returns whether the client has missed something, be it that missed says so or that not all of it is kept; ok is
+// false if the session has ended.
+func (k *keeper) join(l Link, c *claimant, missed bool, rooms []string, use func(*Session)) (missedAny, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.gone {
@@ -254,10 +259,11 @@ func (k *keeper) join(
 	}
 	use(k.s)
 	k.link, k.last = l, l
-	k.proven = max(k.proven, inc)
-	k.inc = incarnation(k.inc)
+	k.proven = max(k.proven, c.inc)
+	k.inc, k.began = incarnation(k.inc, c.began), c.began
+	received := c.received
 	// A client that was told that it has missed something, and has lost that too, counts otherwise.
-	if missed = missed || inc < k.anew || k.missed(received); missed {
+	if missed = missed || c.inc < k.anew || k.missed(received); missed {
 		received, k.anew = k.sent, k.inc
 	} else {
 		rooms = []string{}

@@ -91,26 +91,20 @@ func (h *Hub) onTaken(rest string, m *nats.Msg) {
 
 // pursuit is the search for a session: from the gateway that the token names to the one that has it.
 type pursuit struct {
-	h        *Hub
-	t        Token
-	received uint64
-	door     string
-	display  string
-	without  map[string]bool // gateways that do not have it, and whether they are gone
+	h       *Hub
+	t       Token
+	by      *claimant
+	without map[string]bool // gateways that do not have it, and whether they are gone
 }
 
 // takeOver resumes a session that another gateway holds or held.
-func (h *Hub) takeOver(
-	ctx context.Context, l Link, display string, t Token, received uint64, use func(*Session),
-) (*Session, error) {
-	p := pursuit{
-		h: h, t: t, received: received, door: l.Encoder().Door(), display: display, without: make(map[string]bool),
-	}
+func (h *Hub) takeOver(ctx context.Context, l Link, t Token, by *claimant, use func(*Session)) (*Session, error) {
+	p := pursuit{h: h, t: t, by: by, without: make(map[string]bool)}
 	taken, err := p.run(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return h.receive(l, t, taken, received, use)
+	return h.receive(l, t, taken, by, use)
 }
 
 // run follows the session.
@@ -142,7 +136,8 @@ func (p *pursuit) ask(ctx context.Context, at string) (taken *bus.Taken, next st
 		return nil, next, err
 	}
 	taken, err = p.h.take(ctx, &bus.Take{
-		Gateway: p.h.id, Client: p.t.Client, Inc: p.t.Inc, Received: p.received, Door: p.door, Display: p.display,
+		Gateway: p.h.id, Client: p.t.Client, Inc: p.t.Inc, Received: p.by.received, Door: p.by.door, Display: p.by.display,
+		Began: p.by.began,
 	}, at)
 	switch {
 	case errors.Is(err, errNobody):
@@ -185,12 +180,14 @@ func (p *pursuit) find(ctx context.Context) (taken *bus.Taken, next string, err 
 	if err != nil {
 		return nil, "", err
 	}
-	taken = &bus.Taken{Inc: p.t.Inc, Sent: p.received, Missed: true, Display: p.display}
+	taken = &bus.Taken{Inc: p.t.Inc, Sent: p.by.received, Missed: true, Display: p.by.display}
 	for _, x := range found {
 		switch {
 		case x.Proven > p.t.Inc && !chaosbreak.Replay:
 			return nil, "", errUsed
-		case x.Display != p.display:
+		case x.Inc > p.t.Inc && x.Inc > p.by.began:
+			return nil, "", errBusy // the client has asked again since
+		case x.Display != p.by.display:
 			return nil, "", errWrong
 		}
 		gone, asked := p.without[x.Gateway]
@@ -210,7 +207,7 @@ func (p *pursuit) find(ctx context.Context) (taken *bus.Taken, next string, err 
 }
 
 // receive makes the session here and moves the client in its rooms.
-func (h *Hub) receive(l Link, t Token, taken *bus.Taken, received uint64, use func(*Session)) (*Session, error) {
+func (h *Hub) receive(l Link, t Token, taken *bus.Taken, by *claimant, use func(*Session)) (*Session, error) {
 	s := h.kept(t.Client, taken.Display, l.Encoder())
 	k := s.keep
 	k.inc, k.sent, k.received = max(t.Inc, taken.Inc), taken.Sent, taken.Commands
@@ -229,7 +226,7 @@ func (h *Hub) receive(l Link, t Token, taken *bus.Taken, received uint64, use fu
 	for i := range taken.Rooms {
 		rooms = append(rooms, taken.Rooms[i].Room)
 	}
-	missed, ok := k.join(l, t.Inc, received, taken.Missed, rooms, use)
+	missed, ok := k.join(l, by, taken.Missed, rooms, use)
 	if !ok {
 		return nil, errEnded
 	}
