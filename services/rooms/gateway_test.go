@@ -23,6 +23,8 @@ type fakeGateway struct {
 
 	stop context.CancelFunc
 	done chan struct{}
+	// window is for how long its members are to be kept when it is gone.
+	window time.Duration
 
 	mu sync.Mutex // guards what follows
 	// mute: pings are not answered.
@@ -47,10 +49,13 @@ func newGateway(t *testing.T, srv *natsbus.Embedded) *fakeGateway {
 	return gatewayOn(t, natstest.Connect(t, srv))
 }
 
-func gatewayOn(t *testing.T, nc *nats.Conn) *fakeGateway {
+func gatewayOn(t *testing.T, nc *nats.Conn) *fakeGateway { t.Helper(); return keepingGateway(t, nc, 0) }
+
+// keepingGateway is one whose members are kept when it is gone.
+func keepingGateway(t *testing.T, nc *nats.Conn, window time.Duration) *fakeGateway {
 	t.Helper()
 	g := &fakeGateway{
-		t: t, id: bus.NewID(), nc: nc, in: make(chan *nats.Msg, 1<<16), done: make(chan struct{}),
+		window: window, t: t, id: bus.NewID(), nc: nc, in: make(chan *nats.Msg, 1<<16), done: make(chan struct{}),
 		answers: map[uint64][]byte{}, parts: map[uint64][]bus.Correction{}, events: map[string][]bus.Event{}, change: make(chan struct{}),
 		asked40: map[uint64]int{},
 	}
@@ -108,7 +113,9 @@ func (g *fakeGateway) run(ctx context.Context) {
 }
 
 func (g *fakeGateway) heartbeat(leaving bool) {
-	h := bus.Heartbeat{Gateway: g.id, Protocol: bus.ProtocolVersion, Leaving: leaving}
+	h := bus.Heartbeat{
+		Gateway: g.id, Protocol: bus.ProtocolVersion, Leaving: leaving, Window: uint64(g.window.Milliseconds()),
+	}
 	_ = g.nc.Publish(bus.HeartbeatSubject, h.Append(nil)) // a test of a dead connection must not fail here
 }
 

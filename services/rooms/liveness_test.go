@@ -64,6 +64,31 @@ func TestAHangingGatewayIsGivenUpAfterItsTimeout(t *testing.T) {
 	})
 }
 
+// What a gateway has sent before it was cut off can come when it has been given up, and no heartbeat with it. Its members are
+// kept all the same when it is given up again.
+func TestMembersAreKeptAfterALateMessageToo(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T) {
+		const window = 20 * time.Second
+		srv := natstest.Run(t)
+		fresh(t, srv)
+		a, b := newGateway(t, srv), keepingGateway(t, natstest.Connect(t, srv), window)
+		two(t, a, b)
+		b.hang()
+		time.Sleep(6 * time.Second) // it is given up
+		late := bus.Command{Op: bus.Join, Gateway: b.id, Seq: 1000, Room: lobby, Client: "owner"}
+		b.check(b.nc.Publish(bus.CommandSubject(bus.Partition(lobby)), late.Append(nil)))
+		time.Sleep(time.Second)
+		b.nc.Close()
+		time.Sleep(window - time.Second)
+		a.eventsOf(lobby, 1) // a's own join: nobody has left
+		a.must(bus.Exists, bus.Create, lobby, "guest")
+		time.Sleep(5 * time.Second)
+		if e := a.eventsOf(lobby, 2)[1]; e.Kind != bus.Closed {
+			t.Errorf("event %+v", e)
+		}
+	})
+}
+
 func TestPingsKeepASilentGateway(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)

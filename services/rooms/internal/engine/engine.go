@@ -92,8 +92,7 @@ type Engine struct {
 	kinds      map[*nats.Subscription]kind
 	partitions [bus.Partitions]*partition
 	gateways   map[string]*gateway
-	// orphans are gateways that are gone and whose members are kept, until the time.
-	orphans    map[string]time.Time
+	orphans    map[string]orphan
 	link       link
 	counters   counters
 	nextDigest time.Time
@@ -126,7 +125,7 @@ func New(opts Options) *Engine {
 		ended:     make(chan struct{}),
 		kinds:     map[*nats.Subscription]kind{},
 		gateways:  map[string]*gateway{},
-		orphans:   map[string]time.Time{},
+		orphans:   map[string]orphan{},
 		counters:  counters{commands: map[bus.Result]uint64{}},
 	}
 }

@@ -41,7 +41,8 @@ func (e *Engine) alive(id string) bool {
 		if id == "" || strings.ContainsAny(id, ".*> \t\r\n") {
 			return false
 		}
-		g = &gateway{id: id}
+		// What was heard may be no heartbeat, but something that was sent before it was given up.
+		g = &gateway{id: id, window: e.orphans[id].window}
 		e.gateways[id] = g
 		delete(e.orphans, id) // it announces whom it still holds
 		e.log.Info("gateway found", "gateway", id)

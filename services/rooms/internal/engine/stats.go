@@ -89,8 +89,8 @@ func (e *Engine) heard() []operate.Heard {
 	for id, g := range e.gateways {
 		all = append(all, operate.Heard{ID: id, Silence: e.now.Sub(g.heard).Seconds()})
 	}
-	for id, until := range e.orphans {
-		all = append(all, operate.Heard{ID: id, Gone: true, Silence: until.Sub(e.now).Seconds()})
+	for id, o := range e.orphans {
+		all = append(all, operate.Heard{ID: id, Gone: true, Silence: o.until.Sub(e.now).Seconds()})
 	}
 	slices.SortFunc(all, func(a, b operate.Heard) int { return cmp.Compare(a.ID, b.ID) })
 	return all
