@@ -26,6 +26,8 @@ type target struct {
 	place string
 	// gateway is the gateway whose clients it concerns, -1 if none, all if all.
 	gateway int
+	// clients says that it is done to the gateway's connections with clients, and to nothing else.
+	clients bool
 	do      func() error
 	undo    func(ctx context.Context) error
 }
@@ -161,7 +163,7 @@ func proxied(nodes []*node, first int, of func(*node) *proxy.Proxy, suffix strin
 	for i, n := range nodes {
 		p := of(n)
 		targets = append(targets, target{
-			place: n.Name + suffix, gateway: concerns(first, i),
+			place: n.Name + suffix, gateway: concerns(first, i), clients: p == n.clients,
 			do:   func() error { hurt(p); return nil },
 			undo: func(context.Context) error { p.Heal(); return nil },
 		})

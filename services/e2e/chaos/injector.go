@@ -8,6 +8,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"signalling/api/bus"
+	"signalling/services/e2e/storm"
 )
 
 // Incident is a fault that was injected.
@@ -16,6 +19,7 @@ type Incident struct {
 	From, To     time.Time
 
 	gateway int
+	clients bool // what it does is done to connections of clients
 }
 
 // injector injects faults at random, some of them at once.
@@ -89,7 +93,7 @@ func (j *injector) inject(ctx context.Context, f fault, lasting time.Duration) {
 	if !j.reserve(t.place) {
 		return
 	}
-	incident := &Incident{Fault: f.name, Place: t.place, From: time.Now(), gateway: t.gateway}
+	incident := &Incident{Fault: f.name, Place: t.place, From: time.Now(), gateway: t.gateway, clients: t.clients}
 	if err := t.do(); err != nil {
 		j.fail(fmt.Errorf("%s of %s: %w", f.name, t.place, err))
 	}
@@ -132,38 +136,80 @@ func (j *injector) fail(err error) {
 // aftermath is how long after its end a fault can still end memberships: what it has held up comes late.
 const aftermath = 15 * time.Second
 
-// excuseSessions is a storm.Excuse where sessions are kept: what happens to gateways, or to connections, ends no membership.
-// One thing does: a partition changes hands while a gateway is away, and the new owner knows only the members that living
-// gateways announce (PROTOCOL.md, 2.6).
-func (j *injector) excuseSessions(start time.Time, gateways int) func(gateway int, from, to time.Duration) (time.Duration, bool) {
-	away := j.excuse(start, gateways)
-	return func(gateway int, from, to time.Duration) (time.Duration, bool) {
-		since, ok := away(gateway, from, to)
-		if !ok {
-			return 0, false
-		}
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		for _, i := range j.incidents {
-			if (i.gateway == none || i.gateway == all) && i.From.Sub(start) <= to && i.To.Add(aftermath).Sub(start) >= since {
-				return since, true
-			}
-		}
-		return 0, false
+// excuse is a storm.Excuse by what was injected. Rooms have no part in it: nobody is dropped for their sake.
+func (j *injector) excuse(start time.Time, gateways int) storm.Excuse {
+	return func(gateway int, _ string, from, to time.Duration) (time.Duration, bool) {
+		return j.first(func(i *Incident) (time.Duration, bool) {
+			since := i.From.Sub(start)
+			return since, i.concerns(gateway%gateways) && since <= to && i.To.Add(aftermath).Sub(start) >= from
+		})
 	}
 }
 
-// excuse is a storm.Excuse by what was injected. Rooms have no part in it: nobody is dropped for their sake.
-func (j *injector) excuse(start time.Time, gateways int) func(gateway int, from, to time.Duration) (time.Duration, bool) {
-	return func(gateway int, from, to time.Duration) (time.Duration, bool) {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		for _, i := range j.incidents { // in the order of their beginnings
-			concerned := i.gateway == all || (i.gateway >= 0 && i.gateway == gateway%gateways)
-			if concerned && i.From.Sub(start) <= to && i.To.Add(aftermath).Sub(start) >= from {
-				return max(0, i.From.Sub(start)), true
-			}
-		}
-		return 0, false
+// hurt is excuse for what happened to gateways, and to their connections to NATS: that alone can take what they know of
+// sessions. Those of clients with them do not.
+func (j *injector) hurt(start time.Time, gateways int) storm.Excuse {
+	return func(gateway int, _ string, from, to time.Duration) (time.Duration, bool) {
+		return j.first(func(i *Incident) (time.Duration, bool) {
+			since := i.From.Sub(start)
+			return since, i.hurts(gateway%gateways) && since <= to && i.To.Add(aftermath).Sub(start) >= from
+		})
 	}
 }
+
+// excuseSessions is a storm.Excuse where sessions are kept: what happens to gateways, or to connections, ends no membership.
+// One thing does: the room's partition changes hands while a gateway is away, or while members of one that is gone may still
+// come back, and the new owner knows only those that living gateways announce (PROTOCOL.md, 2.6).
+func (j *injector) excuseSessions(start time.Time, gateways int, all []takeover) storm.Excuse {
+	return func(gateway int, room string, from, to time.Duration) (time.Duration, bool) {
+		return j.first(func(i *Incident) (time.Duration, bool) {
+			if !i.hurts(gateway % gateways) {
+				return 0, false
+			}
+			begin := max(i.From.Sub(start), from) - slack
+			end := min(i.To.Add(Window).Sub(start), to) + slack
+			for _, t := range all {
+				if at := t.at.Sub(start); t.partition == bus.Partition(room) && at >= begin && at <= end {
+					return max(0, at-slack), true
+				}
+			}
+			return 0, false
+		})
+	}
+}
+
+// excuseDoubt is what excuses that a session could not be found in time: rooms or NATS were in a bad way, and a gateway too.
+func (j *injector) excuseDoubt(start time.Time, gateways int) storm.Excuse {
+	hurt := j.hurt(start, gateways)
+	return func(gateway int, room string, from, to time.Duration) (time.Duration, bool) {
+		since, ok := hurt(gateway, room, from, to)
+		if !ok {
+			return 0, false
+		}
+		return j.first(func(i *Incident) (time.Duration, bool) {
+			central := i.gateway == none || i.gateway == all
+			return since, central && i.From.Sub(start) <= to && i.To.Add(aftermath).Sub(start) >= since
+		})
+	}
+}
+
+// slack is by how much the times of different processes, and of what one of them did and logged, may differ.
+const slack = 50 * time.Millisecond
+
+// first is what find returns of the first incident for which that is ok, in the order of their beginnings.
+func (j *injector) first(find func(*Incident) (time.Duration, bool)) (since time.Duration, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, i := range j.incidents {
+		if since, ok := find(i); ok {
+			return max(0, since), true
+		}
+	}
+	return 0, false
+}
+
+// concerns says whether the incident is one of a gateway, or of all.
+func (i *Incident) concerns(gateway int) bool { return i.gateway == all || i.gateway == gateway }
+
+// hurts is concerns but for what happens to connections of clients.
+func (i *Incident) hurts(gateway int) bool { return i.concerns(gateway) && !i.clients }

@@ -84,15 +84,8 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 		return nil, err
 	}
 	inject := &injector{world: w, faults: some, pause: r.Pause, plan: r.Plan, rng: rand.New(rand.NewPCG(r.Seed, 0))} //nolint:gosec // G404: to be repeated
-	config := storm.Config{
-		Seed: r.Seed, Clients: r.Clients, SocketIO: r.SocketIO, Rooms: r.Rooms, Steps: -1, Think: 60 * time.Millisecond,
-		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Revived,
-		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable }, Gateways: len(w.Gateways),
-	}
-	if r.Resume {
-		config.Resume, config.Window, config.Drops = true, Window, 20
-	}
-	s := storm.New(config)
+	before := w.mark()
+	s := storm.New(r.storm(w))
 	ended := true
 	defer func() {
 		if ended {
@@ -119,7 +112,8 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	case err = <-ran:
 	case <-time.After(defaultPatience):
 		ended = false // nor would Close end
-		err = fmt.Errorf("the clients do not stop:\n%s", goroutines())
+		err = fmt.Errorf("the clients do not stop; without an answer are %+v", s.Waiting())
+		result.Evidence = goroutines() + records(s.Histories())
 	}
 	if err := errors.Join(restored, err); err != nil {
 		return result, err
@@ -132,11 +126,28 @@ func (r Round) Run(ctx context.Context, w *World) (*Result, error) {
 	result.Settled = time.Since(healed)
 	excuse := inject.excuse(s.Start(), len(w.Gateways))
 	if r.Resume {
-		s.Hurt(excuse)
-		excuse = inject.excuseSessions(s.Start(), len(w.Gateways))
+		taken, err := w.takeovers(before)
+		if err != nil {
+			return result, err
+		}
+		s.Sessions(inject.hurt(s.Start(), len(w.Gateways)), inject.excuseDoubt(s.Start(), len(w.Gateways)))
+		excuse = inject.excuseSessions(s.Start(), len(w.Gateways), taken)
 	}
 	result.judge(s, excuse)
 	return result, nil
+}
+
+// storm is what the clients do.
+func (r Round) storm(w *World) storm.Config {
+	config := storm.Config{
+		Seed: r.Seed, Clients: r.Clients, SocketIO: r.SocketIO, Rooms: r.Rooms, Steps: -1, Think: 60 * time.Millisecond,
+		Pipeline: 3, Drops: 5, Prefix: fmt.Sprintf("%d/", r.Seed), URL: w.URL, TolerateEnds: true, Mode: check.Revived,
+		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable }, Gateways: len(w.Gateways),
+	}
+	if r.Resume {
+		config.Resume, config.Window, config.Drops = true, Window, 20
+	}
+	return config
 }
 
 // goroutines tells what everything waits for.

@@ -60,7 +60,7 @@ func (w *World) start(ctx context.Context, l *lab.Lab, size Size, env []string) 
 		if err != nil {
 			return err
 		}
-		n.Process = l.Rooms(fmt.Sprintf("rooms-%d", i+1), url, append(slices.Clone(env), ownership)...)
+		n.Process = l.Rooms(fmt.Sprintf("rooms-%d", i+1), url, append(slices.Clone(env), ownership, "LOG_LEVEL=debug")...)
 		w.Rooms = append(w.Rooms, n)
 	}
 	for i := range size.Gateways {

@@ -121,10 +121,14 @@ func (a *actor) drop() {
 // note carries out a command and records it.
 func (s *Storm) note(p *participant, kind Kind, room string, do func() error) {
 	op := Op{Client: p.ID(), Kind: kind, Room: room, Call: time.Since(s.start)}
+	s.mu.Lock()
+	s.waiting[&op] = struct{}{}
+	s.mu.Unlock()
 	err := do()
+	s.mu.Lock()
+	delete(s.waiting, &op)
 	op.Return = time.Since(s.start)
 	op.Result = resultOf(kind, err)
-	s.mu.Lock()
 	s.ops = append(s.ops, op)
 	s.mu.Unlock()
 	s.unexpected(p, err)

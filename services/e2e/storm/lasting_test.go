@@ -71,6 +71,13 @@ func TestAPongThatCannotBeSentEndsAConnectionOnly(t *testing.T) {
 	if left, ok := c.session().(*recovery); !ok || left.pid != "p" || left.offset != "5.x" {
 		t.Errorf("of the session is left %v, after %v", left, c.Err())
 	}
+	// What the next connection goes on with does not change any more: its own acknowledgements would be taken for others.
+	if err := c.Signal(ctx, "r", "b", 1, func() {}); err == nil {
+		t.Error("a signal can be sent after the end")
+	}
+	if left, ok := c.session().(*recovery); !ok || left.nextAck != 0 || len(left.signals) != 0 {
+		t.Errorf("of the session is left %+v", left)
+	}
 }
 
 // quiet is a connection on which nothing happens until it is closed.

@@ -7,9 +7,9 @@ import (
 	"signalling/services/e2e/linear"
 )
 
-// Excuse says whether something happened to a gateway, or to the way to it, that can have ended memberships of its clients
-// between two times since the storm's start, and from when on.
-type Excuse func(gateway int, from, to time.Duration) (since time.Duration, ok bool)
+// Excuse says whether something happened to a gateway, or to the way to it, that can have ended memberships of its clients in a
+// room between two times since the storm's start, and from when on.
+type Excuse func(gateway int, room string, from, to time.Duration) (since time.Duration, ok bool)
 
 // Linear returns the operations on each room as package linear wants them: the commands, and the ends of memberships that
 // came without one. A membership can end without its client's doing only with an excuse.
@@ -54,7 +54,7 @@ func (c *converter) command(p *participant, op Op) {
 			c.add(op.Room, linear.Op{Client: op.Client, Kind: linear.Gone, Result: linear.OK, Call: op.Call, Return: linear.Forever})
 		}
 	}
-	if _, ok := p.excused(c.hurt, 0, op.Return); ok && op.Kind == Leave && op.Result == OK {
+	if _, ok := p.excused(c.hurt, op.Room, 0, op.Return); ok && op.Kind == Leave && op.Result == OK {
 		o.Result = linear.Either // its membership may have been ended before: by the room's end, whose news the gateway missed
 	}
 	c.add(op.Room, o)
@@ -83,14 +83,14 @@ func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
 	switch s.End {
 	case check.Kicked:
 		gone.Return = s.Over
-		since, ok := p.excused(c.excuse, begun, s.Over)
+		since, ok := p.excused(c.excuse, s.Room, begun, s.Over)
 		if !ok {
 			gone.Kind = linear.Absent // it was the owner who ended it
 		}
 		gone.Call = max(begun, since)
 	case check.Left:
 		// It may have ended before, unnoticed by its client.
-		since, ok := p.excused(c.excuse, begun, s.Over)
+		since, ok := p.excused(c.excuse, s.Room, begun, s.Over)
 		if !ok {
 			return
 		}
@@ -98,7 +98,7 @@ func (c *converter) end(p *participant, s *check.Stint, begun time.Duration) {
 	case check.Dropped:
 		// When it takes effect shows in what the others are told: an owner's end is theirs too.
 		gone.Call, gone.Return = p.endedAt(), linear.Forever
-		if since, ok := p.excused(c.excuse, begun, gone.Call); ok {
+		if since, ok := p.excused(c.excuse, s.Room, begun, gone.Call); ok {
 			gone.Call = min(gone.Call, max(begun, since))
 		}
 	default:
@@ -120,7 +120,7 @@ func (c *converter) revival(p *participant, s *check.Stint, begun time.Duration)
 	case check.Dropped:
 		over = p.endedAt()
 	}
-	since, ok := p.excused(c.excuse, begun, over)
+	since, ok := p.excused(c.excuse, s.Room, begun, over)
 	if !ok {
 		return
 	}

@@ -181,16 +181,16 @@ func (p *participant) endedAt() time.Duration {
 	return p.ended
 }
 
-// excused asks for an excuse for what happened to the client between two times, at any gateway where it was then.
-func (p *participant) excused(excuse Excuse, from, to time.Duration) (since time.Duration, ok bool) {
+// excused asks for an excuse for what happened to the client in a room between two times, at any gateway where it was then.
+func (p *participant) excused(excuse Excuse, room string, from, to time.Duration) (since time.Duration, ok bool) {
 	if p.lasting == nil {
-		return excuse(p.gateway, from, to)
+		return excuse(p.gateway, room, from, to)
 	}
 	for _, at := range p.lasting.where() {
 		if at.from > to {
 			break
 		}
-		if since, ok = excuse(at.gateway, max(from, at.from), to); ok {
+		if since, ok = excuse(at.gateway, room, max(from, at.from), to); ok {
 			return since, true
 		}
 	}

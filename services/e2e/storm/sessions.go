@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"signalling/pkg/client"
 	"signalling/services/e2e/check"
@@ -37,7 +38,8 @@ func (s *Storm) Resumptions() (resumed, missed, lost int) {
 // lost says what is wrong with the end of a session that its client did not want. It is as it should be if
 //   - there was no connection for longer than the server keeps the session, or
 //   - the client's gateway may be gone, which took what it knew with it, and the client was in no room: PROTOCOL.md, 1.10. It
-//     may not know yet that its rooms were closed.
+//     may not know yet that its rooms were closed, or that it was lost in each of them, or
+//   - it could not be found in time.
 func (p *participant) lost(excuse Excuse) []string {
 	p.mu.Lock()
 	ended := p.ended
@@ -46,14 +48,15 @@ func (p *participant) lost(excuse Excuse) []string {
 	if ended-since > p.storm.cfg.Window {
 		return nil
 	}
-	no, refused := errors.AsType[*refusal](err)
-	if refused && (!no.sure || strings.Contains(no.reason, "has ended")) {
-		if _, hurt := p.excused(p.storm.hurt.or(excuse), 0, ended); hurt && !p.inhabits() {
+	if no, refused := errors.AsType[*refusal](err); refused {
+		_, hurt := p.excused(p.storm.hurt.or(excuse), "", 0, ended)
+		_, doubt := p.excused(p.storm.doubt.or(excuse), "", 0, ended)
+		switch {
+		case !no.sure && doubt:
+			return nil
+		case (!no.sure || strings.Contains(no.reason, "has ended")) && hurt && !p.inhabits(excuse, ended):
 			return nil
 		}
-	}
-	if _, ok := p.excused(excuse, 0, ended); ok {
-		return nil
 	}
 	return []string{fmt.Sprintf("%s: the session was lost, since %.3f s, at %.3f s: %v; it was at %s; in %v",
 		p.ID(), since.Seconds(), ended.Seconds(), err, p.path(), p.openRooms())}
@@ -88,11 +91,15 @@ func (p *participant) openRooms() (rooms []string) {
 }
 
 // inhabits says whether the client was in a room at its end, as far as it is known: of a room that somebody else owned it need
-// not have heard the end.
-func (p *participant) inhabits() bool {
+// not have heard the end, and of any not that it was lost there, for which there is an excuse.
+func (p *participant) inhabits(excuse Excuse, ended time.Duration) bool {
 	stints, _ := check.Fold(p.snapshot(), p.storm.cfg.Mode)
 	return slices.ContainsFunc(stints, func(s *check.Stint) bool {
-		return (s.End == check.Dropped || s.End == check.Open) && !p.storm.closed(s)
+		if (s.End != check.Dropped && s.End != check.Open) || p.storm.closed(s) {
+			return false
+		}
+		_, lost := p.excused(excuse, s.Room, max(0, s.Begun-lag), ended)
+		return !lost
 	})
 }
 
@@ -186,7 +193,7 @@ func (s *Storm) departures(all map[string]*participant, excuse Excuse) (broken [
 			if x == nil || told[k] <= can[k] {
 				continue
 			}
-			if _, ok := x.excused(excuse, 0, seen.At); !ok {
+			if _, ok := x.excused(excuse, e.Room, 0, seen.At); !ok {
 				broken = append(broken, fmt.Sprintf("%s was told at %.3f s that %s has left %q, which it has not; it was at %s",
 					p.ID(), seen.At.Seconds(), e.ClientID, e.Room, x.path()))
 			}

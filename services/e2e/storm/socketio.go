@@ -278,13 +278,24 @@ func (c *socketIO) Leave(ctx context.Context, room string) error {
 	return c.command(ctx, api.RoomLeave, room)
 }
 
+// ask notes that an acknowledgement is asked for. It fails once the connection has ended: the next one goes on with its numbers.
+func (c *socketIO) ask(note func(id uint64)) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0, c.err
+	}
+	c.nextAck++
+	note(c.nextAck)
+	return c.nextAck, nil
+}
+
 func (c *socketIO) command(ctx context.Context, op api.Op, room string) error {
 	answer := make(chan api.Event, 1)
-	c.mu.Lock()
-	c.nextAck++
-	id := c.nextAck
-	c.pending[id] = answer
-	c.mu.Unlock()
+	id, err := c.ask(func(id uint64) { c.pending[id] = answer })
+	if err != nil {
+		return err
+	}
 	cmd := api.Command{Op: op, Room: []byte(room)}
 	if err := c.write("42" + strconv.FormatUint(id, 10) + string(cmd.AppendArray(nil))); err != nil {
 		return err
@@ -301,11 +312,10 @@ func (c *socketIO) command(ctx context.Context, op api.Op, room string) error {
 
 // Signal implements connection.
 func (c *socketIO) Signal(_ context.Context, room, target string, n uint64, delivered func()) error {
-	c.mu.Lock()
-	c.nextAck++
-	id := c.nextAck
-	c.signals[id] = delivered
-	c.mu.Unlock()
+	id, err := c.ask(func(id uint64) { c.signals[id] = delivered })
+	if err != nil {
+		return err
+	}
 	cmd := api.Command{
 		Op: api.SignalSend, Room: []byte(room), TargetID: []byte(target), Data: strconv.AppendUint(nil, n, 10),
 	}

@@ -86,16 +86,18 @@ type Storm struct {
 	mu           sync.Mutex // guards what follows
 	participants []*participant
 	ops          []Op
+	waiting      map[*Op]struct{} // for their answers
 	errs         []string
-	hurt         Excuse
+	hurt, doubt  Excuse
 }
 
-// Hurt gives the storm what says whether something happened to a gateway that can have taken what it alone knew of its sessions.
-func (s *Storm) Hurt(e Excuse) { s.hurt = e }
+// Sessions gives the storm what excuses the end of a session that was in no room, because hurt says that something happened to a
+// gateway that can have taken what it alone knew of its sessions, or of one that was not found in time.
+func (s *Storm) Sessions(hurt, doubt Excuse) { s.hurt, s.doubt = hurt, doubt }
 
 // New prepares a storm.
 func New(cfg Config) *Storm {
-	s := &Storm{cfg: cfg, start: time.Now(), changes: make(chan struct{}, 1)}
+	s := &Storm{cfg: cfg, start: time.Now(), changes: make(chan struct{}, 1), waiting: map[*Op]struct{}{}}
 	for i := range cfg.Rooms {
 		s.rooms = append(s.rooms, fmt.Sprintf("%s%d", cfg.Prefix, i))
 	}
@@ -141,13 +143,23 @@ func (s *Storm) all() []*participant {
 func (s *Storm) Start() time.Time { return s.start }
 
 // NoExcuse is for a time without faults.
-func NoExcuse(int, time.Duration, time.Duration) (time.Duration, bool) { return 0, false }
+func NoExcuse(int, string, time.Duration, time.Duration) (time.Duration, bool) { return 0, false }
 
 // Ops are the commands that were carried out.
 func (s *Storm) Ops() []Op {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Op(nil), s.ops...)
+}
+
+// Waiting are the commands that have no answer yet.
+func (s *Storm) Waiting() (all []Op) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for op := range s.waiting {
+		all = append(all, *op)
+	}
+	return all
 }
 
 // Histories are the records of all clients so far.
@@ -171,7 +183,7 @@ func (s *Storm) Problems(excuse Excuse) []string {
 			problems = append(problems, p.lost(excuse)...)
 			continue
 		}
-		if _, ok := excuse(p.gateway, 0, p.endedAt()); !ok {
+		if _, ok := excuse(p.gateway, "", 0, p.endedAt()); !ok {
 			problems = append(problems, fmt.Sprintf("%s: the connection ended without a cause: %v", p.ID(), p.Err()))
 		}
 	}

@@ -90,8 +90,9 @@ func run(ctx context.Context, o options) error {
 // evidenceLines are the lines of each service's log that are kept of a round with violations.
 const evidenceLines = 20_000
 
-// report keeps what is too long to print.
-func report(seed uint64, evidence string) {
+// keep keeps what is too long to print.
+func keep(seed uint64, result *chaos.Result, l *lab.Lab, before lab.Mark) {
+	evidence := fmt.Sprintf("%v\n%s\nwhat the services logged:\n%s", result, result.Evidence, l.Tails(before, evidenceLines))
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("chaos-%d.txt", seed))
 	if err := os.WriteFile(path, []byte(evidence), 0o600); err == nil {
 		fmt.Printf("what was recorded and logged is in %s\n", path)
@@ -115,6 +116,7 @@ func rounds(ctx context.Context, o options, l *lab.Lab, w *chaos.World) error {
 			break
 		}
 		if err != nil {
+			keep(o.round.Seed, result, l, before)
 			return fmt.Errorf("seed %d: %w\n%v", o.round.Seed, err, result)
 		}
 		result.Violations = append(result.Violations, l.Problems(before)...)
@@ -122,7 +124,7 @@ func rounds(ctx context.Context, o options, l *lab.Lab, w *chaos.World) error {
 		settled = append(settled, result.Settled)
 		if len(result.Violations) > 0 {
 			bad++
-			report(o.round.Seed, fmt.Sprintf("%v\n%s\nwhat the services logged:\n%s", result, result.Evidence, l.Tails(before, evidenceLines)))
+			keep(o.round.Seed, result, l, before)
 			fmt.Printf("what the services logged last:\n%s", l.Tails(before, 15))
 			if !o.onward {
 				break
