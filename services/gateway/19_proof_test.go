@@ -271,6 +271,42 @@ func TestASessionIsTakenAsOfWhenItWasAskedFor(t *testing.T) {
 	}, keeps())
 }
 
+// The client has asked at three gateways. While the first to take the session is told that another one is right, the client
+// comes there again: that is the last time, and right.
+func TestAMoveIsRepeatedForWhoHasAskedSince(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r := w.owner.found(lobby, stranger("alice"), "gone")
+		token := w.lost("alice", 3)
+		c := w.connect(deaf)
+		c.say(fmt.Sprintf(`{"event":"resume","token":%q,"received":7}`, token))
+		w.owner.finds(bus.Found{Client: "alice", Room: lobby, Gateway: "gone", Inc: 3, Proven: 3})
+		c.next()
+		c.vanish()
+		early := w.owner.expectCommand(bus.Move, lobby, stranger("alice"))
+		pass(tick)
+		again, e := w.resume(token, 7)
+		if _, ok := e.(*api.Resumed); !ok {
+			t.Fatalf("%+v", e)
+		}
+		again.id = "alice"
+		again.say(`{"event":"room-leave","room":"lobby"}`) // it waits
+		settle()
+		w.owner.result(early, bus.Elsewhere)
+		move := w.owner.expectCommand(bus.Move, lobby, again)
+		if move.Inc <= early.Inc {
+			t.Errorf("moved as of %d, and again as of %d", early.Inc, move.Inc)
+		}
+		r.carriesOut(move)
+		again.expect(&api.RoomJoined{Room: lobby, OwnerID: "alice", Clients: []string{}, Resumed: true})
+		settle()
+		leave := w.owner.expectCommand(bus.Leave, lobby, again)
+		r.publish(r.end())
+		r.left(leave)
+		again.expect(left(lobby))
+		w.quiet()
+	}, keeps())
+}
+
 // recoverer is a Socket.IO client with connection state recovery, by hand.
 type recoverer struct {
 	t       testing.TB

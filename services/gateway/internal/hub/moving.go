@@ -55,13 +55,26 @@ func (p *partition) onMove(q *request, a *bus.Answer, out *outbox) {
 	case a.Result == bus.Done:
 		p.onMoved(q, a, out)
 	case a.Result == bus.Elsewhere:
-		p.drop(q)
-		s := q.session
-		p.next(q.r, s, out)
-		go s.supersede("") // it takes the mutexes of other partitions
+		p.notHere(q, out)
 	default: // the room has ended, or the client's membership
 		p.notMoved(q, out)
 	}
+}
+
+// notHere ends a session that another gateway holds by right, unless its client has come back here since the move was asked for:
+// it may be right now.
+func (p *partition) notHere(q *request, out *outbox) {
+	p.drop(q)
+	s, m := q.session, *q.move
+	if inc, proven := s.incs(); inc > m.inc {
+		waiting := q.r.queues[s].waiting
+		m.inc, m.proven = inc, proven
+		p.move(q.r, &m, out)
+		q.r.queues[s].waiting = waiting
+		return
+	}
+	p.next(q.r, s, out)
+	go s.supersede("") // it takes the mutexes of other partitions
 }
 
 // notMoved tells a client that it is not a member any more.
