@@ -17,6 +17,7 @@ const (
 	byClient               // the client said packet 1
 	abrupt                 // what is queued is dropped, the client is told that it is over
 	gone                   // the client is not there any more; should a GET still wait, it is refused
+	ended                  // the WebSocket has ended, and its reader does what is left to be done
 )
 
 // farewell is how a session ends: code and text are those of a WebSocket close frame, code 0 stands for the reason's own.
@@ -29,7 +30,7 @@ type farewell struct {
 }
 
 // end ends the session, once; an abrupt end may still cut a graceful one short. Handler.Disconnect is called by another
-// goroutine, because the caller may be the handler itself.
+// goroutine, because the caller may be the handler itself; the reader of a WebSocket that has ended is not.
 func (s *Session) end(reason Reason, f farewell) {
 	s.mu.Lock()
 	then := s.endLocked(reason, f)
@@ -61,7 +62,10 @@ func (s *Session) endLocked(reason Reason, f farewell) func() {
 	conn, over := s.conn, s.poll != nil && s.state.Load() == stateClosed
 	return func() {
 		s.log(reason, f.err)
-		if connected {
+		switch {
+		case connected && f.how == ended:
+			s.disconnected(reason)
+		case connected:
 			go s.disconnected(reason)
 		}
 		closeConn(probing, farewell{how: abrupt, code: f.code, text: f.text})
@@ -98,7 +102,7 @@ func (s *Session) endPolling(f farewell) (probing *wsock.Conn) {
 		if !p.get {
 			s.linger(min(s.srv.cfg.CloseTimeout, overtakenGET))
 		}
-	case gone:
+	case gone, ended:
 		p.drop(nil)
 	default:
 		p.drop(closePacket)
@@ -140,7 +144,7 @@ func (s *Session) undeliverable() func() {
 // closeConn ends a WebSocket, if there is one.
 func closeConn(c *wsock.Conn, f farewell) {
 	switch {
-	case c == nil:
+	case c == nil || f.how == ended:
 	case f.how <= byClient:
 		c.Close(f.code, f.text)
 	default:

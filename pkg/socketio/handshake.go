@@ -64,8 +64,11 @@ func (s *Server) newSession(eio int, r *http.Request) *Session {
 	return session
 }
 
-// detach copies what may be read of a request after its handler has returned.
+// detach returns of a request what may be read after its handler has returned.
 func detach(r *http.Request) *http.Request {
+	if r.Context().Done() == nil && r.Body == http.NoBody {
+		return r
+	}
 	d := r.WithContext(context.WithoutCancel(r.Context()))
 	d.Body = http.NoBody
 	return d
@@ -110,6 +113,20 @@ func (s *Session) openPacket() *Packet {
 
 // appendJSON appends a string as JSON.
 func appendJSON(b []byte, text string) []byte {
+	if isPlain(text) {
+		return append(append(append(b, '"'), text...), '"')
+	}
 	quoted, _ := json.Marshal(text) // a string always can be
 	return append(b, quoted...)
+}
+
+// isPlain says whether a string is the same in JSON, as ids are.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
 }

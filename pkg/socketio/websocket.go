@@ -62,7 +62,7 @@ func (r *receiver) End(err error) {
 	s.mu.Lock()
 	conn := s.conn
 	s.mu.Unlock()
-	s.end(reasonOfRead(err), farewell{how: gone})
+	s.end(reasonOfRead(err), farewell{how: ended})
 	conn.Finish()
 }
 

@@ -9,8 +9,8 @@ import (
 // has it woken. Whoever changes parked from true to false starts the goroutine that goes on reading: the watcher because
 // the socket is readable, or drop because the connection has ended.
 //
-// A socket leaves the watcher before it is closed, and what the watcher still says of it afterwards is about a number that
-// is not in use, or has another generation: a descriptor that the system uses again is never taken for the old one.
+// A connection leaves the watcher before its socket is closed, and what the watcher still says of it afterwards is about a number
+// that is not in use, or has another generation: a descriptor that the system uses again is never taken for the old one.
 
 // watcher tells when sockets are readable.
 type watcher interface {

@@ -66,7 +66,8 @@ func (e *epoll) placeOf(c *Conn) (at place, op int, err error) {
 	return c.place, syscall.EPOLL_CTL_ADD, err
 }
 
-// forget implements watcher.
+// forget implements watcher. The socket itself leaves the instance when it is closed (epoll(7), "Will closing a file descriptor
+// cause it to be removed"); what is still said of it is of a slot without a connection, or with another one's generation.
 func (e *epoll) forget(c *Conn) {
 	c.mu.Lock()
 	at := c.place
@@ -75,7 +76,6 @@ func (e *epoll) forget(c *Conn) {
 	if at == (place{}) {
 		return
 	}
-	_ = e.control(c, syscall.EPOLL_CTL_DEL, at) // if it was never armed, or is closed, it is not there
 	e.leave(at)
 }
 

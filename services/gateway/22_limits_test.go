@@ -277,6 +277,7 @@ func TestAGatewayHasSoManyConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, _ = idle.Write([]byte("GET / HT")) // one that says nothing is left to the system for a while
 	_, resp, err := g.tryDial(g.url(), nil)
 	if err == nil || (resp != nil && resp.StatusCode != http.StatusServiceUnavailable) {
 		t.Fatalf("%v, %v", resp, err)

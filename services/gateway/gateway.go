@@ -24,6 +24,7 @@ import (
 	"signalling/pkg/natsbus"
 	"signalling/pkg/settings"
 	"signalling/pkg/tracing"
+	"signalling/pkg/wsock"
 	"signalling/services/gateway/internal/demo"
 	"signalling/services/gateway/internal/door"
 	"signalling/services/gateway/internal/hub"
@@ -110,7 +111,7 @@ func (g *Gateway) open(ctx, life context.Context, opts Options, origins *door.Or
 	doors = doors.Share()
 	g.native = door.NewNative(doors, g.hub)
 	g.sio = door.NewSocketIO(doors, g.cfg.Polling, g.hub)
-	if err := g.listen(opts.Root, doors); err != nil {
+	if err := g.listen(ctx, opts.Root, doors); err != nil {
 		g.nc.Close()
 		return err
 	}
@@ -171,8 +172,8 @@ func (g *Gateway) doorConfig(origins *door.Origins) door.Config {
 	}
 }
 
-func (g *Gateway) listen(root http.Handler, doors door.Config) (err error) {
-	if g.clients, err = g.listenClients(doors); err != nil {
+func (g *Gateway) listen(ctx context.Context, root http.Handler, doors door.Config) (err error) {
+	if g.clients, err = g.listenClients(ctx, doors); err != nil {
 		return fmt.Errorf("gateway: GATEWAY_LISTEN: %w", err)
 	}
 	if g.admin, err = admin.Start(g.cfg.AdminListen, g.log); err != nil {
@@ -186,8 +187,10 @@ func (g *Gateway) listen(root http.Handler, doors door.Config) (err error) {
 	mux.Handle("/socket.io/", g.doors.SocketIO(g.sio))
 	mux.Handle("/ice-servers", door.ICEServers(doors))
 	g.handlePages(mux, root)
+	handler := boundBodies(mux)
+	g.clients = wsock.NewFront(g.clients, handler, g.log)
 	g.http = &http.Server{
-		Handler: boundBodies(mux), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), // TLS and header noise of strangers
 	}
 	g.log.Info("listening", "for", "clients", "addr", g.Addr().String(), "gateway", g.hub.ID())

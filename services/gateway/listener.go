@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"signalling/pkg/wsock"
 	"signalling/services/gateway/internal/door"
 )
 
@@ -49,9 +51,17 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !l.secure {
 			_ = nc.SetWriteDeadline(time.Now().Add(time.Second)) // the first bytes always find room
 			_, _ = nc.Write([]byte(tooMany))
+			forget(nc)
 		}
 		_ = nc.Close()
 	}
+}
+
+// forget reads the request of a connection, which is there: closed with unread bytes, a connection is reset, and a reset can
+// overtake the answer.
+func forget(nc net.Conn) {
+	_ = nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, _ = nc.Read(make([]byte, maxHeaderBytes))
 }
 
 // address is what a connection is counted by; zero if it is not, because many clients may be behind it.
@@ -137,14 +147,10 @@ func boundBodies(h http.Handler) http.Handler {
 }
 
 // listenClients binds the clients' address.
-func (g *Gateway) listenClients(doors door.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", g.cfg.Listen)
+func (g *Gateway) listenClients(ctx context.Context, doors door.Config) (net.Listener, error) {
+	tcp, err := wsock.Listen(ctx, g.cfg.Listen)
 	if err != nil {
 		return nil, err
-	}
-	tcp, ok := l.(*net.TCPListener)
-	if !ok {
-		return nil, errors.Join(errors.New("not TCP"), l.Close())
 	}
 	c := &g.cfg.Limits
 	bounded := &listener{
@@ -157,7 +163,7 @@ func (g *Gateway) listenClients(doors door.Config) (net.Listener, error) {
 			bounded.limits.all = maxFiles() / 10 * 9
 		}
 	}
-	l = bounded
+	var l net.Listener = bounded
 	if c.ProxyProtocol {
 		l = proxied(bounded, doors.Proxies, headerTimeout)
 	}

@@ -25,17 +25,20 @@ func begin(m *doorMetrics, log *slog.Logger, door string, s *hub.Session, addr s
 	return life{began: time.Now(), addr: addr}
 }
 
+// endAttrs are as many as a door tells of an end.
+const endAttrs = 12
+
 // end is called once the session has ended.
 func (l *life) end(m *doorMetrics, log *slog.Logger, door string, s *hub.Session, why reason, attrs ...slog.Attr) {
 	took := time.Since(l.began)
 	m.closed(why, took)
 	received, sent := s.Counts()
-	attrs = append([]slog.Attr{
+	all := append(make([]slog.Attr, 0, endAttrs),
 		slog.String("client", s.ID()), slog.String("door", door), slog.String("addr", l.addr),
 		slog.Duration("duration", took.Round(time.Millisecond)), slog.Uint64("received", received), slog.Uint64("sent", sent),
 		slog.String("reason", string(why)),
-	}, attrs...)
-	log.LogAttrs(nil, slog.LevelInfo, "client disconnected", attrs...) //nolint:staticcheck // there is no context
+	)
+	log.LogAttrs(nil, slog.LevelInfo, "client disconnected", append(all, attrs...)...) //nolint:staticcheck // there is no context
 }
 
 // nativeEnd tells why a WebSocket has ended.

@@ -70,6 +70,9 @@ func tokenOf(r *http.Request) string {
 
 // tokenIn finds the token in a Socket.IO client's auth object.
 func tokenIn(auth json.RawMessage) string {
+	if len(auth) == 0 {
+		return ""
+	}
 	var o struct{ Token json.RawMessage }
 	var text string
 	if json.Unmarshal(auth, &o) != nil || json.Unmarshal(o.Token, &text) != nil {
