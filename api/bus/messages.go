@@ -382,6 +382,9 @@ const (
 	TakeMoved = "moved"
 	// TakeWait: the answer will come.
 	TakeWait = "wait"
+	// TakeUnsure: the gateway was away from NATS, and its session is in no room: the client may be in rooms elsewhere by now,
+	// which their owners know.
+	TakeUnsure = "unsure"
 	// TakeBusy: the session cannot be handed over now.
 	TakeBusy = "busy"
 	// TakeWrong: the token was not made for this door or this display identity, or what the client says of what it has cannot

@@ -4,6 +4,6 @@
 //
 // Without the tag all are constants, so that the compiler leaves nothing of them. Each stands where one mechanism does its
 // work, and nowhere else: Fencing where an owner stops serving and where gateways tell owners apart by epochs, Announce where
-// gateways tell what they hold, Replay where a session is held against its token, Retry where a repetition gets its number. TestTheCheckerNotices of services/e2e/chaos uses
-// them.
+// gateways tell what they hold, Replay where a session is held against its token, Retry where a repetition gets its number,
+// Latest where connections that ask for a session are told apart. TestTheCheckerNotices of services/e2e/chaos uses them.
 package chaosbreak

@@ -8,4 +8,5 @@ const (
 	Announce = false
 	Replay   = false
 	Retry    = false
+	Latest   = false
 )

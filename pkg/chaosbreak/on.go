@@ -18,6 +18,8 @@ var (
 	Replay = broken("replay")
 	// Retry: a command that is sent again is another command.
 	Retry = broken("retry")
+	// Latest: whichever of a client's connections gets its session last has it, and not the one that asked last.
+	Latest = broken("latest")
 )
 
 func broken(what string) bool {

@@ -307,6 +307,98 @@ func TestAMoveIsRepeatedForWhoHasAskedSince(t *testing.T) {
 	}, keeps())
 }
 
+// A gateway is told to stop while it is being given a session. It keeps that until the client takes it elsewhere.
+func TestAGatewayThatStopsKeepsWhatItIsGiven(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		r, alice, bob := pair(w)
+		seldom := func(s *settings) { s.door.PingInterval = time.Hour }
+		w2, w3 := w.second(seldom), w.second(seldom)
+		alice.say(`{"event":"room-join","room":"slow"}`) // as long as it is not answered the session is not given away
+		slow := w.owner.expectCommand(bus.Join, "slow", alice)
+		alice.vanish()
+		settle()
+		c := w2.connect()
+		c.say(fmt.Sprintf(`{"event":"resume","token":%q,"received":2}`, alice.welcome.Resume))
+		settle()
+		w2.hub.CloseAll(api.CloseGoingAway)
+		settle()
+		w.owner.result(slow, bus.NotExists)
+		pass(tick)
+		c.vanish()
+		early := r.asksToMove(alice, w.hub.ID(), w2.hub.ID())
+		r.carriesOut(early)
+		settle()
+		bob.signal(lobby, alice, `1`)
+		settle()
+		again, e := w3.resumed(alice, 2)
+		if e.Missed || e.Received != 2 {
+			t.Errorf("%+v", e)
+		}
+		again.expect(notExists("slow"))
+		r.moves(again, w2, w3)
+		again.expect(received(lobby, bob, `1`))
+		pass(2 * window)
+		w.owner.expectNoCommand()
+		bob.expectNothing()
+	}, keeps())
+}
+
+// A gateway that was away may have a session that has gone on elsewhere, and whose rooms its client has left there. What it
+// has itself is no session then: the owners of rooms know better.
+func TestASessionWithoutRoomsIsInDoubtAfterAnOutage(t *testing.T) {
+	for name, tt := range map[string]struct {
+		found []bus.Found
+		word  string
+	}{
+		"it is nowhere":            {nil, "ended"},
+		"it has gone on elsewhere": {[]bus.Found{{Client: "", Room: lobby, Gateway: "elsewhere", Inc: 1 << 20, Proven: 1 << 20}}, "used"},
+	} {
+		for _, here := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, here %v", name, here), func(t *testing.T) {
+				scene(t, func(t *testing.T, w *world) {
+					at := w
+					if !here {
+						at = w.second()
+					}
+					alice := w.connect()
+					alice.vanish()
+					settle()
+					w.hub.AnnounceAll() // as it does when it is back
+					settle()
+					w.owner.skipCommands()
+					c := at.connect()
+					c.say(fmt.Sprintf(`{"event":"resume","token":%q,"received":0}`, alice.welcome.Resume))
+					for i := range tt.found {
+						tt.found[i].Client = alice.id
+					}
+					w.owner.finds(tt.found...)
+					e, _, err := api.DecodeObject([]byte(c.next()))
+					if err != nil {
+						t.Fatal(err)
+					}
+					refusedToken(t, e, tt.word)
+				}, keeps())
+			})
+		}
+	}
+}
+
+// One that its client has used since is in no doubt.
+func TestASessionWithoutRoomsThatWasUsedSinceAnOutage(t *testing.T) {
+	scene(t, func(_ *testing.T, w *world) {
+		alice := w.connect()
+		w.hub.AnnounceAll()
+		settle()
+		w.owner.skipAnnounces()
+		alice.say(`{"event":"room-leave","room":"elsewhere"}`)
+		alice.expect(notIn("elsewhere"))
+		alice.vanish()
+		settle()
+		w.resumed(alice, 1)
+		w.quiet()
+	}, keeps())
+}
+
 // recoverer is a Socket.IO client with connection state recovery, by hand.
 type recoverer struct {
 	t       testing.TB

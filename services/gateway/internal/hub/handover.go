@@ -129,6 +129,8 @@ func takeRefusal(err error) string {
 		return bus.TakeUnknown
 	case errors.Is(err, errWrong):
 		return bus.TakeWrong
+	case errors.Is(err, errUnsure):
+		return bus.TakeUnsure
 	case errors.Is(err, errBusy):
 		return bus.TakeBusy
 	}

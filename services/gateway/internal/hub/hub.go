@@ -70,7 +70,8 @@ type Hub struct {
 	probes   map[string]*probe // clients of tests that wait to go on, by room
 	echoes   int               // clients of tests that send signals back
 
-	keptBytes atomic.Int64 // kept for all sessions
+	keptBytes atomic.Int64  // kept for all sessions
+	outages   atomic.Uint64 // how often messages from the bus may have been missed
 	finder    finder
 
 	ctx    context.Context // ends with Stop
@@ -147,6 +148,7 @@ func (h *Hub) Sessions() int {
 // AnnounceAll announces all members to their owners and sends signals again that may be lost: after the connection to the
 // bus was away, or messages from it were dropped.
 func (h *Hub) AnnounceAll() {
+	h.outages.Add(1)
 	h.heartbeat(false)
 	out := h.outbox()
 	now := time.Now()

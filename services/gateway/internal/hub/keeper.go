@@ -87,6 +87,7 @@ type keeper struct {
 	began    uint64     // when the connection that made it has asked, in ms since 1970
 	proven   uint64     // the newest incarnation whose token the client is known to have: older ones are void
 	anew     uint64     // the incarnation with which the numbers of frames last began anew: who knows older ones only has missed all
+	shown    uint64     // Hub.outages when the client last showed that it is here
 	sent     uint64     // number of the newest frame
 	kept     []kept     // ascending, without gaps
 	bytes    int

@@ -12,11 +12,12 @@ import (
 
 // Reasons for which a session is not resumed. The client goes on with a new one.
 var (
-	errUsed  = &client.Error{Code: client.Unauthorized, Message: "the token was used before"}
-	errNewer = &client.Error{Code: client.Unauthorized, Message: "the session goes on elsewhere"} // or a token from the future
-	errEnded = &client.Error{Code: client.Unauthorized, Message: "the session has ended"}
-	errWrong = &client.Error{Code: client.Unauthorized, Message: "the token does not fit this connection"}
-	errBusy  = &client.Error{Code: client.Unavailable, Message: "the session cannot be resumed now"}
+	errUsed   = &client.Error{Code: client.Unauthorized, Message: "the token was used before"}
+	errNewer  = &client.Error{Code: client.Unauthorized, Message: "the session goes on elsewhere"} // or a token from the future
+	errEnded  = &client.Error{Code: client.Unauthorized, Message: "the session has ended"}
+	errWrong  = &client.Error{Code: client.Unauthorized, Message: "the token does not fit this connection"}
+	errUnsure = errors.New("the session may be elsewhere")
+	errBusy   = &client.Error{Code: client.Unavailable, Message: "the session cannot be resumed now"}
 )
 
 // resumption is what became of a client that came back.
@@ -66,7 +67,7 @@ func (h *Hub) ConnectLink(id, display string, l Link) *Session {
 // kept makes a session that outlives its connections.
 func (h *Hub) kept(id, display string, enc Encoder) *Session {
 	s := &Session{id: id, display: display, h: h, since: time.Now().Unix()}
-	s.keep = &keeper{s: s, enc: enc}
+	s.keep = &keeper{s: s, enc: enc, shown: h.outages.Load()}
 	s.conn = s.keep
 	return s
 }
@@ -137,17 +138,17 @@ func (h *Hub) Resume(
 		return nil, errBusy
 	}
 	if s != nil {
-		err := s.keep.attach(ctx, l, c, use)
+		err = s.keep.attach(ctx, l, c, use)
 		if err == nil {
 			h.m.resumed[resumedHere].Inc()
 			return s, nil
 		}
-		if !errors.Is(err, errNewer) {
+		if !errors.Is(err, errNewer) && !errors.Is(err, errUnsure) {
 			return nil, err
 		}
 		s.supersede("") // it has gone on at another gateway, which was not heard of here
 	}
-	return h.takeOver(ctx, l, t, c, use)
+	return h.takeOver(ctx, l, t, c, errors.Is(err, errUnsure), use)
 }
 
 // resumeTime bounds how long it takes to find a session: as long as a gateway may take to hand it over, or to be taken to be
@@ -187,8 +188,9 @@ func (h *Hub) claim(ctx context.Context, id string) (release func(), err error) 
 // seize takes the session's connection away, if it has one, for who brings a token that is good. It returns when nothing
 // reaches the session any more.
 func (k *keeper) seize(ctx context.Context, c *claimant) error {
+	rooms := k.s.Rooms()
 	k.mu.Lock()
-	if err := k.admits(c); err != nil {
+	if err := k.admits(c, rooms); err != nil {
 		k.mu.Unlock()
 		return err
 	}
@@ -259,8 +261,7 @@ func (k *keeper) join(l Link, c *claimant, missed bool, rooms []string, use func
 	}
 	use(k.s)
 	k.link, k.last = l, l
-	k.proven = max(k.proven, c.inc)
-	k.inc, k.began = incarnation(k.inc, c.began), c.began
+	k.advance(c)
 	received := c.received
 	// A client that was told that it has missed something, and has lost that too, counts otherwise.
 	if missed = missed || c.inc < k.anew || k.missed(received); missed {
@@ -277,6 +278,28 @@ func (k *keeper) join(l Link, c *claimant, missed bool, rooms []string, use func
 	}
 	l.Ask(k.mark())
 	return missed, true
+}
+
+// advance makes the session's next incarnation, for who has asked. mu is held.
+func (k *keeper) advance(c *claimant) {
+	k.proven = max(k.proven, c.inc)
+	k.inc, k.began = incarnation(k.inc, c.began), c.began
+	k.shown = k.s.h.outages.Load()
+}
+
+// shelter keeps a session without a connection until its client takes it elsewhere: this gateway stops, and has got it all the
+// same. missed says that the client has missed something.
+func (k *keeper) shelter(c *claimant, missed bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.gone {
+		return
+	}
+	k.advance(c)
+	if missed {
+		k.anew = k.inc
+	}
+	k.wait()
 }
 
 // TokenNow is Token for Link.Resumed, which is called under the mutex.

@@ -94,12 +94,15 @@ type pursuit struct {
 	h       *Hub
 	t       Token
 	by      *claimant
+	unsure  bool            // this gateway has had it, and may have missed where it went
 	without map[string]bool // gateways that do not have it, and whether they are gone
 }
 
 // takeOver resumes a session that another gateway holds or held.
-func (h *Hub) takeOver(ctx context.Context, l Link, t Token, by *claimant, use func(*Session)) (*Session, error) {
-	p := pursuit{h: h, t: t, by: by, without: make(map[string]bool)}
+func (h *Hub) takeOver(
+	ctx context.Context, l Link, t Token, by *claimant, unsure bool, use func(*Session),
+) (*Session, error) {
+	p := pursuit{h: h, t: t, by: by, unsure: unsure, without: make(map[string]bool)}
 	taken, err := p.run(ctx)
 	if err != nil {
 		return nil, err
@@ -130,7 +133,7 @@ func (p *pursuit) ask(ctx context.Context, at string) (taken *bus.Taken, next st
 	first := len(p.without) == 0
 	p.without[at] = false
 	if at == p.h.id {
-		if next = p.h.handedTo(p.t.Client); next == "" && first {
+		if next = p.h.handedTo(p.t.Client); next == "" && first && !p.unsure {
 			err = errEnded
 		}
 		return nil, next, err
@@ -154,8 +157,8 @@ func (p *pursuit) ask(ctx context.Context, at string) (taken *bus.Taken, next st
 		return taken, "", nil
 	case taken.Refused == bus.TakeMoved:
 		return nil, taken.To, nil
-	case taken.Refused == bus.TakeUnknown && !first:
-		return nil, "", nil // it was to have it, and has not got it
+	case taken.Refused == bus.TakeUnknown && !first, taken.Refused == bus.TakeUnsure:
+		return nil, "", nil // it was to have it, and has not got it, or does not know
 	}
 	return nil, "", refusedTake(taken.Refused)
 }
@@ -185,7 +188,7 @@ func (p *pursuit) find(ctx context.Context) (taken *bus.Taken, next string, err 
 		switch {
 		case x.Proven > p.t.Inc && !chaosbreak.Replay:
 			return nil, "", errUsed
-		case x.Inc > p.t.Inc && x.Inc > p.by.began:
+		case x.Inc > p.t.Inc && x.Inc > p.by.began && !chaosbreak.Latest:
 			return nil, "", errBusy // the client has asked again since
 		case x.Display != p.by.display:
 			return nil, "", errWrong
@@ -218,8 +221,13 @@ func (h *Hub) receive(l Link, t Token, taken *bus.Taken, by *claimant, use func(
 			k.keep(Frame{Text: f[0], Attachments: f[1:]})
 		}
 	}
+	out := h.outbox()
 	if !h.enter(s) {
-		k.end()
+		k.shelter(by, taken.Missed)
+		for i := range taken.Rooms {
+			s.bring(&taken.Rooms[i], out)
+		}
+		out.release()
 		return nil, errBusy
 	}
 	rooms := []string{}
@@ -228,9 +236,9 @@ func (h *Hub) receive(l Link, t Token, taken *bus.Taken, by *claimant, use func(
 	}
 	missed, ok := k.join(l, by, taken.Missed, rooms, use)
 	if !ok {
+		out.release()
 		return nil, errEnded
 	}
-	out := h.outbox()
 	dead := false
 	for i := range taken.Rooms {
 		r := &taken.Rooms[i]
