@@ -21,6 +21,11 @@ var plans = map[string]chaos.Round{
 		{Fault: "clients-cut", After: time.Second, Lasting: 100 * time.Millisecond},
 		{Fault: "clients-cut", After: time.Second, Lasting: 100 * time.Millisecond},
 	}},
+	// A gateway cannot be reached, and clients that it has let in again have asked elsewhere before, and given that up.
+	"latest": {Resume: true, Forgetful: 50, Plan: []chaos.Step{
+		{Fault: "gateway-stall", After: time.Second, Lasting: 3500 * time.Millisecond},
+		{Fault: "gateway-stall", After: time.Second, Lasting: 3500 * time.Millisecond},
+	}},
 	// Commands are carried out, and the answers are lost.
 	"retry": {Plan: []chaos.Step{
 		{Fault: "gateway-lose", After: time.Second, Lasting: 700 * time.Millisecond},
@@ -30,8 +35,9 @@ var plans = map[string]chaos.Round{
 }
 
 // TestTheCheckerNotices shows that the laboratory finds violations: without fencing, without announcements, without retries
-// that are idempotent, and with tokens that are good for ever. The services are built with the tag chaosbreak, and each of these is taken away in turn. With
-// all of them, the same faults are no violation.
+// that are idempotent, with tokens that are good for ever, and with connections that take a session from a later one. The
+// services are built with the tag chaosbreak, and each of these is taken away in turn. With all of them, the same faults are no
+// violation.
 func TestTheCheckerNotices(t *testing.T) {
 	for name, plan := range plans {
 		for _, broken := range []string{"", name} {

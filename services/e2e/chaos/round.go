@@ -36,6 +36,8 @@ type Round struct {
 	Clients, SocketIO, Rooms int
 	// Resume has clients lose their connections more often, and take up their sessions. The world must be one with Sessions.
 	Resume bool
+	// Forgetful is as in storm.Config.
+	Forgetful int
 }
 
 // Window is how long the gateways of a world with Sessions keep them.
@@ -145,7 +147,7 @@ func (r Round) storm(w *World) storm.Config {
 		Tolerate: func(e *client.Error) bool { return e.Code == client.Unavailable }, Gateways: len(w.Gateways),
 	}
 	if r.Resume {
-		config.Resume, config.Window, config.Drops = true, Window, 20
+		config.Resume, config.Window, config.Drops, config.Forgetful = true, Window, 20, r.Forgetful
 	}
 	return config
 }

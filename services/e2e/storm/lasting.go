@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (r *refusal) Error() string { return "the session is not resumed: " + r.rea
 // doubt is how long a refusal that is not sure is tried again: for longer than the server may take to know.
 const doubt = 9 * time.Second
 
-// forgetful is how many of a hundred attempts to resume end before the answer can have come.
+// forgetful is the default of Config.Forgetful.
 const forgetful = 10
 
 // lasting is a client over all connections of its session: when one ends it makes the next, at any gateway.
@@ -84,7 +85,7 @@ func (l *lasting) dial(ctx context.Context, gateway int, left any) error {
 	var unsure time.Time
 	for ; ; gateway++ {
 		var socket net.Conn
-		lose := left != nil && rand.IntN(100) < forgetful //nolint:gosec // G404: chance
+		lose := left != nil && rand.IntN(100) < cmp.Or(l.storm.cfg.Forgetful, forgetful) //nolint:gosec // G404: chance
 		url, err := l.storm.cfg.URL(gateway)
 		var c resumable
 		if err == nil {

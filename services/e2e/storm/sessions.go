@@ -103,14 +103,17 @@ func (p *participant) inhabits(excuse Excuse, ended time.Duration) bool {
 	})
 }
 
-// closed says whether the owner of a room where a client was has ended it.
+// closed says whether the owner of a room where a client was has ended it. It may have made another one of that name since.
 func (s *Storm) closed(of *check.Stint) bool {
 	for _, p := range s.all() {
 		if p.ID() != of.Owner || p.ID() == of.Client {
 			continue
 		}
 		stints, _ := check.Fold(p.snapshot(), s.cfg.Mode)
-		return !slices.ContainsFunc(stints, func(o *check.Stint) bool { return o.Room == of.Room && o.End == check.Open })
+		own := slices.DeleteFunc(s.Ops(), func(op Op) bool { return op.Client != p.ID() })
+		return !slices.ContainsFunc(stints, func(o *check.Stint) bool {
+			return o.Room == of.Room && o.Owner == o.Client && o.End == check.Open && begin(o, own) <= of.Begun
+		})
 	}
 	return false
 }

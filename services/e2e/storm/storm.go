@@ -39,6 +39,8 @@ type Config struct {
 	// keeps sessions for Window.
 	Resume bool
 	Window time.Duration
+	// Forgetful is how many of a hundred attempts to resume end before the answer can have come. Default: 10.
+	Forgetful int
 	// Gateways is how many there are, for texts.
 	Gateways int
 	// Mode is how the views are checked.
