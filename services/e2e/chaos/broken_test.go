@@ -41,8 +41,8 @@ var plans = map[string]chaos.Round{
 func TestTheCheckerNotices(t *testing.T) {
 	for name, plan := range plans {
 		for _, broken := range []string{"", name} {
-			w := brokenWorld(t, broken, plan.Resume) // one after the other: they may have to be built
 			t.Run(name+" broken="+strconv.FormatBool(broken != ""), func(t *testing.T) {
+				w := brokenWorld(t, broken, plan.Resume) // one after the other: they may have to be built
 				t.Parallel()
 				violations := 0
 				for seed := range uint64(maxRounds) {

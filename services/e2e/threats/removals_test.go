@@ -46,8 +46,8 @@ var removals = []removal{
 	{"services/gateway/internal/hub/token.go", "if i < 0 || !hmac.Equal(", "if i < 0 || false && !hmac.Equal(", []string{unit + "TestTokensAreGoodOnce", abuse + "TestResumeTokens"}},
 	{"services/gateway/internal/hub/proof.go", "case c.inc < k.proven && !chaosbreak.Replay:", "case c.inc < k.proven && chaosbreak.Replay:", []string{unit + "TestTokensAreGoodOnce", abuse + "TestResumeTokens"}},
 	{"api/client/display.go", "case len(display) > MaxDisplayBytes:", "case true:\n\t\treturn nil\n\tcase len(display) > MaxDisplayBytes:", []string{unit + "TestDisplayIdentitiesThatCannotBeUsed"}},
-	{"services/gateway/internal/hub/resume.go", "|| display != k.s.display ||", "||", []string{unit + "TestASessionKeepsItsDisplayIdentity"}},
-	{"services/gateway/internal/hub/takeover.go", "case x.Display != p.display:", "case false:", []string{unit + "TestASessionOfADeadGatewayKeepsItsDisplayIdentity"}},
+	{"services/gateway/internal/hub/resume.go", "|| c.display != k.s.display ||", "||", []string{unit + "TestASessionKeepsItsDisplayIdentity"}},
+	{"services/gateway/internal/hub/takeover.go", "case x.Display != p.by.display:", "case false:", []string{unit + "TestASessionOfADeadGatewayKeepsItsDisplayIdentity"}},
 	{"services/gateway/auth.go", "Display: c.Display, CheckDisplay", "Display: \"name\", CheckDisplay", []string{unit + "TestNoDisplayIdentityByDefault"}},
 	{"services/gateway/internal/door/guard.go", "!granted(g.claims.Grants, c) {", "!granted(g.claims.Grants, c) && false {", []string{unit + "TestWhatATokenGrants"}},
 	{
