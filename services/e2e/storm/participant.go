@@ -2,6 +2,7 @@ package storm
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -140,6 +141,22 @@ func (p *participant) signal(ctx context.Context, room, target string) error {
 		defer p.mu.Unlock()
 		p.promised = append(p.promised, promise{room, target, n, sent, time.Since(p.storm.start)})
 	})
+}
+
+// insist does something again for as long as that fails because a connection has ended and the session goes on with the next.
+func (p *participant) insist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		_, closed := errors.AsType[*client.CloseError](err)
+		_, broken := errors.AsType[net.Error](err)
+		if p.lasting == nil || p.over() || ctx.Err() != nil || (!closed && !broken) {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // neighbour picks one who is in the room or has been.

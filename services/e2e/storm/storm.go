@@ -220,7 +220,7 @@ func (s *Storm) ask(ctx context.Context) error {
 				continue
 			}
 			inhabited[stint.Room] = true
-			if err := p.Join(ctx, stint.Room); err != nil {
+			if err := p.insist(ctx, func() error { return p.Join(ctx, stint.Room) }); err != nil {
 				return fmt.Errorf("%s asks for room %q, where it is a member: %w", p.ID(), stint.Room, err)
 			}
 		}
