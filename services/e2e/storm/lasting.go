@@ -60,7 +60,8 @@ type lasting struct {
 	places []place
 	away   time.Duration // since when there was no connection, at the end
 
-	old any // what was presented to resume last; Follow's
+	old     any            // what was presented to resume last; Follow's
+	replays sync.WaitGroup // at most one; Follow's
 }
 
 // place is a gateway where a client was, from a time on.
@@ -143,6 +144,7 @@ func (l *lasting) arrived(c resumable, socket net.Conn, gateway int) {
 // Follow implements connection: over all of them.
 func (l *lasting) Follow(see func(e client.Event, answer bool)) {
 	defer close(l.done)
+	defer l.replays.Wait()
 	for {
 		l.now.Follow(see) // nobody else changes it
 		<-l.now.Done()
@@ -162,6 +164,7 @@ func (l *lasting) again() bool {
 	l.mu.Unlock()
 	err := l.now.Err()
 	_ = l.now.Close()
+	l.replays.Wait()
 	if left != nil && !l.closing.Load() {
 		within, cancel := context.WithTimeout(l.quit, l.storm.cfg.Window+doubt)
 		err = l.dial(within, last+rand.IntN(2), left) //nolint:gosec // G404: chance
@@ -177,7 +180,8 @@ func (l *lasting) again() bool {
 			return true
 		}
 		if l.old != nil && rand.IntN(100) < replayed { //nolint:gosec // G404: chance
-			l.replay(last, l.old)
+			old := l.old
+			l.replays.Go(func() { l.replay(last, old) }) // what comes meanwhile is recorded when it comes
 		}
 		l.old = left
 		return true
