@@ -3,6 +3,7 @@ package linear
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Check decides about the operations on one room, which does not exist before them.
@@ -13,11 +14,14 @@ import (
 // was created and closed; beside it, for each client alone, is noted every state in which it can be. All of that is followed
 // from return to return: an operation that returns must have taken effect.
 //
-// A client whose session lasts can leave many operations behind of which nothing is ever known. All of one effect are as good
-// as each other, so they are used in the order of their calls; and of two states of which one has used less, and is the same
-// otherwise, only that one is followed. What still takes too long is Undecided.
-func Check(ops []Op) Verdict {
-	d := &decider{ops: ops, clients: map[string]int{}}
+// A client whose session lasts can leave many operations behind of which nothing is ever known, or little. All of one effect are
+// as good as each other, so they are used in the order in which they end. Of two states that are the same otherwise, only that
+// one is followed that has used less of what need not take effect, or more of what changes nothing. What still takes too long is
+// Undecided.
+func Check(ops []Op) Verdict { return check(ops, maxEffort) }
+
+func check(ops []Op, effort int) Verdict {
+	d := &decider{ops: ops, clients: map[string]int{}, left: effort}
 	calls, returns := make([]int, len(ops)), []int{}
 	for i := range ops {
 		calls[i] = i
@@ -53,10 +57,10 @@ func returning(o *Op) bool { return o.Return != Forever && o.Result != Unknown }
 
 const (
 	nobody = -1
-	// maxWorlds and maxEffort, in comparisons, bound the search: the latter to a second or two. Real histories need some dozens of
-	// worlds.
+	// maxWorlds and maxEffort, in comparisons, bound the search: the latter to some ten seconds. Real histories need some hundred
+	// worlds, and mostly less than a second.
 	maxWorlds = 20_000
-	maxEffort = 20_000_000
+	maxEffort = 500_000_000
 	// maxOpen is how many operations of a client can be under way at once.
 	maxOpen = 63
 )
@@ -67,11 +71,11 @@ type decider struct {
 	clients map[string]int
 	open    [][]operation // by client: what is under way
 	worlds  []*world
-	effort  int // comparisons so far
+	left    int // comparisons that may still be made
 }
 
 // exhausted says whether the search takes too long.
-func (d *decider) exhausted() bool { return len(d.worlds) > maxWorlds || d.effort > maxEffort }
+func (d *decider) exhausted() bool { return len(d.worlds) > maxWorlds || d.left < 0 }
 
 // operation is one that was called and has not returned.
 type operation struct {
@@ -79,22 +83,34 @@ type operation struct {
 	index    int
 	bit      state
 	optional bool  // it need not take effect
+	look     bool  // it changes nothing
 	before   state // operations that are as good as this one, and are used before it
 }
 
 // usable says whether the operation can take effect in a state: it has not, and no other one would do.
 func (o *operation) usable(s state) bool { return s&o.bit == 0 && s&o.before == o.before }
 
-// alike says whether two operations of one client, that are under way for ever, do the same.
+// alike says whether two operations of one client do the same where both can take effect: those whose end is known, and that can
+// be without an effect, too.
 func alike(a, b *Op) bool {
-	if returning(a) || returning(b) {
-		return false
+	if a.leaves() && b.leaves() {
+		return true
 	}
-	return (a.Kind == b.Kind && a.Result == b.Result) || (a.leaves() && b.leaves())
+	return a.Kind == b.Kind && a.Result == b.Result && !returning(a) && !returning(b)
 }
 
-// leaves says whether the operation ends a membership when it takes effect.
-func (o Op) leaves() bool { return o.Kind == Gone || (o.Kind == Leave && o.Result != No) }
+// until is when the operation must have taken effect.
+func (o Op) until() time.Duration {
+	if returning(&o) {
+		return o.Return
+	}
+	return Forever
+}
+
+// leaves says whether the operation ends a membership if there is one.
+func (o Op) leaves() bool {
+	return o.Kind == Gone || (o.Kind == Leave && o.Result != No && o.Result != OK)
+}
 
 // state is one of a client's: whether it is a member, and which of its operations under way have taken effect.
 type state uint64
@@ -133,18 +149,26 @@ func (d *decider) call(i int) bool {
 		d.clients[o.Client] = c
 		d.open = append(d.open, nil)
 	}
-	used, before := member, state(0)
+	used := member
 	for _, other := range d.open[c] {
 		used |= other.bit
-		if alike(other.Op, o) {
-			before |= other.bit
-		}
 	}
 	free := ^used & (used + 1)
 	if free == 0 || len(d.open[c]) >= maxOpen {
 		return false
 	}
-	d.open[c] = append(d.open[c], operation{o, i, free, o.Result == Maybe || !returning(o), before})
+	optional := o.Result == Maybe || !returning(o)
+	next := operation{o, i, free, optional, !optional && (o.Kind == Absent || o.Result == No), 0}
+	for j := range d.open[c] {
+		switch other := &d.open[c][j]; {
+		case !alike(other.Op, o):
+		case other.until() <= o.until():
+			next.before |= other.bit
+		default:
+			other.before |= free
+		}
+	}
+	d.open[c] = append(d.open[c], next)
 	return true
 }
 
@@ -154,6 +178,9 @@ func (d *decider) returned(i int) {
 	at := slices.IndexFunc(d.open[c], func(o operation) bool { return o.index == i })
 	bit, optional := d.open[c][at].bit, d.open[c][at].optional
 	d.open[c] = slices.Delete(d.open[c], at, at+1)
+	for j := range d.open[c] {
+		d.open[c][j].before &^= bit
+	}
 	before := d.worlds
 	d.worlds = nil
 	for _, w := range before {
@@ -218,7 +245,7 @@ func (d *decider) turns(w *world) (all []*world) {
 
 func (d *decider) closings(w *world) (all []*world) {
 	for _, o := range d.open[w.owner] {
-		if !o.leaves() {
+		if o.Kind != Gone && (o.Kind != Leave || o.Result == No) {
 			continue
 		}
 		states := o.after(w.of(w.owner), 0)
@@ -270,12 +297,12 @@ func (d *decider) spread(w *world) *world {
 
 // reach are the states that a client can come to from some, those included: without those that have no advantage.
 func (d *decider) reach(c int, from []state, owner int) []state {
-	optional := d.optional(c)
+	better := d.better(c)
 	states := slices.Clone(from) // and then all that were found, those covered later included
 	for i := 0; i < len(states); i++ {
 		for j := range d.open[c] {
 			next, ok := d.open[c][j].apply(states[i], owner != nobody, owner == c)
-			if ok && !d.covered(next, states, optional) {
+			if ok && !d.covered(next, states, better) {
 				states = append(states, next)
 			}
 		}
@@ -315,37 +342,45 @@ func (o *operation) apply(s state, exists, owns bool) (next state, ok bool) {
 	return s, false
 }
 
-// tidy drops states that have no advantage over another one: they differ in operations only that need not have taken
-// effect, and have.
+// tidy drops states that have no advantage over another one.
 func (d *decider) tidy(c int, states []state) []state {
-	optional := d.optional(c)
-	if optional == 0 {
+	better := d.better(c)
+	if better == (advantages{}) {
 		return states
 	}
 	return slices.DeleteFunc(slices.Clone(states), func(s state) bool {
-		d.effort += len(states)
-		return slices.ContainsFunc(states, func(other state) bool { return other != s && covers(other, s, optional) })
+		d.left -= len(states)
+		return slices.ContainsFunc(states, func(other state) bool { return other != s && better.covers(other, s) })
 	})
 }
 
 // covered says whether all that can become of a state can become of one of others.
-func (d *decider) covered(s state, others []state, optional state) bool {
-	d.effort += len(others)
-	return slices.ContainsFunc(others, func(other state) bool { return covers(other, s, optional) })
+func (d *decider) covered(s state, others []state, better advantages) bool {
+	d.left -= len(others)
+	return slices.ContainsFunc(others, func(other state) bool { return better.covers(other, s) })
 }
 
-// optional are the client's operations under way that need not take effect.
-func (d *decider) optional(c int) (bits state) {
+// advantages are a client's operations under way by which states can be compared: it is better not to have used those that need
+// not take effect, and to have used those that change nothing.
+type advantages struct{ optional, looks state }
+
+func (d *decider) better(c int) (b advantages) {
 	for _, o := range d.open[c] {
-		if o.optional {
-			bits |= o.bit
+		switch {
+		case o.optional:
+			b.optional |= o.bit
+		case o.look:
+			b.looks |= o.bit
 		}
 	}
-	return bits
+	return b
 }
 
-// covers says whether all that can become of b can become of a.
-func covers(a, b, optional state) bool { return a&^optional == b&^optional && a&^b == 0 }
+// covers says whether all that can become of y can become of x.
+func (b advantages) covers(x, y state) bool {
+	differ := x ^ y
+	return differ&^(b.optional|b.looks) == 0 && differ&x&b.optional == 0 && differ&y&b.looks == 0
+}
 
 // add adds a world unless another one leads to all that it can lead to. It drops those of which that is true then.
 func (d *decider) add(w *world) bool {
@@ -363,15 +398,15 @@ func (d *decider) includes(a, b *world) bool {
 	if a.owner != b.owner {
 		return false
 	}
-	d.effort += len(d.open)
+	d.left -= len(d.open)
 	for c := range d.open {
 		some, all := a.of(c), b.of(c)
 		if &some[0] == &all[0] || slices.Equal(some, all) {
 			continue
 		}
-		optional := d.optional(c)
+		better := d.better(c)
 		for _, s := range all {
-			if !d.covered(s, some, optional) {
+			if !d.covered(s, some, better) {
 				return false
 			}
 		}
