@@ -45,7 +45,8 @@ type Options struct {
 	InboxPrefix string
 
 	// InProcess, if set, is connected to by an in-memory pipe, and
-	// Config.URL is not used. See [Embedded.Server].
+	// Config.URL is not used. See Server.Provider of package
+	// natsembed.
 	InProcess nats.InProcessConnProvider
 
 	// Metrics, if set, counts what happens to the connection.

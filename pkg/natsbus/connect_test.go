@@ -73,7 +73,7 @@ func TestSlowConsumerIsReported(t *testing.T) {
 	srv := natstest.Run(t)
 	slow := make(chan struct{}, 1)
 	nc := natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{
-		InProcess:      srv.Server(),
+		InProcess:      srv.Provider(),
 		OnSlowConsumer: func() { slow <- struct{}{} },
 	})
 	// One message fits the channel that nobody reads, the second does not.
@@ -91,7 +91,7 @@ func TestSlowConsumerIsReported(t *testing.T) {
 func TestInboxPrefix(t *testing.T) {
 	srv := natstest.Run(t)
 	nc := natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{
-		InProcess: srv.Server(), InboxPrefix: "_INBOX_test",
+		InProcess: srv.Provider(), InboxPrefix: "_INBOX_test",
 	})
 	if got, want := nc.NewInbox()[:len("_INBOX_test.")], "_INBOX_test."; got != want {
 		t.Errorf("inboxes start with %q, want %q", got, want)

@@ -1,5 +1,5 @@
-// Package natsbus connects to NATS with one set of options for every service,
-// and runs a NATS server inside the process where no other is wanted.
+// Package natsbus connects to NATS with one set of options for every service.
+// Package natsembed runs a server inside the process where no other is wanted.
 //
 // What the options are for:
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 )
 
@@ -20,7 +21,7 @@ func TestEmbeddedRequestReply(t *testing.T) {
 }
 
 func TestEmbeddedRefusesLargeMessages(t *testing.T) {
-	srv, err := natsbus.StartEmbedded(natsbus.EmbeddedOptions{MaxPayload: 1024, Logger: natstest.Logger(t)})
+	srv, err := natsembed.Start(natsembed.Options{MaxPayload: 1024, Logger: natstest.Logger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestEmbeddedRefusesLargeMessages(t *testing.T) {
 }
 
 func TestEmbeddedRefusesNegativePayload(t *testing.T) {
-	if _, err := natsbus.StartEmbedded(natsbus.EmbeddedOptions{MaxPayload: -1}); !errors.Is(err, natsbus.ErrConfig) {
+	if _, err := natsembed.Start(natsembed.Options{MaxPayload: -1}); !errors.Is(err, natsbus.ErrConfig) {
 		t.Errorf("got %v, want ErrConfig", err)
 	}
 }
@@ -44,7 +45,7 @@ func TestEmbeddedShutdownMakesClientsUnready(t *testing.T) {
 	lost := make(chan struct{}, 1)
 	srv := natstest.Run(t)
 	nc := natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{
-		InProcess:    srv.Server(),
+		InProcess:    srv.Provider(),
 		OnDisconnect: func() { lost <- struct{}{} },
 	})
 	srv.Shutdown()

@@ -9,17 +9,17 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 )
 
 // provider is an in-process server that can be replaced by another.
 type provider struct {
 	mu  sync.Mutex // guards srv
-	srv *natsbus.Embedded
+	srv *natsembed.Server
 }
 
-func (p *provider) set(srv *natsbus.Embedded) {
+func (p *provider) set(srv *natsembed.Server) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.srv = srv
@@ -28,7 +28,7 @@ func (p *provider) set(srv *natsbus.Embedded) {
 func (p *provider) InProcessConn() (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.srv.Server().InProcessConn()
+	return p.srv.Provider().InProcessConn()
 }
 
 // echo answers requests on subject with their own data.

@@ -51,7 +51,7 @@ func TestMetricsOfSlowConsumers(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	slow := make(chan struct{}, 1)
 	nc := natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{
-		InProcess: natstest.Run(t).Server(), Metrics: natsbus.NewMetrics(reg, "test"),
+		InProcess: natstest.Run(t).Provider(), Metrics: natsbus.NewMetrics(reg, "test"),
 		OnSlowConsumer: func() { slow <- struct{}{} },
 	})
 	if _, err := nc.ChanSubscribe("s", make(chan *nats.Msg, 1)); err != nil {

@@ -88,12 +88,12 @@ func dialWire(b *testing.B, g *running) *wire {
 func benchGateway(b *testing.B) (*running, *owner) {
 	b.Helper()
 	srv := natstest.Run(b)
-	g, err := fromSettingsWith(b, "nats://unused", nil, gateway.Options{InProcess: srv.Server(), Logger: slog.New(slog.DiscardHandler)})
+	g, err := fromSettingsWith(b, "nats://unused", nil, gateway.Options{InProcess: srv.Provider(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	r := start(b, g)
-	o := newOwner(b, natstest.ConnectWith(b, natsbus.Config{}, natsbus.Options{InProcess: srv.Server()}))
+	o := newOwner(b, natstest.ConnectWith(b, natsbus.Config{}, natsbus.Options{InProcess: srv.Provider()}))
 	o.gateway = g.Hub().ID()
 	return r, o
 }

@@ -16,6 +16,7 @@ import (
 
 	api "signalling/api/client"
 	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 	conf "signalling/pkg/settings"
 	"signalling/services/gateway"
@@ -33,7 +34,7 @@ const patience = 20 * time.Second
 // world is a gateway between scripted ends, in a bubble.
 type world struct {
 	t      testing.TB
-	srv    *natsbus.Embedded
+	srv    *natsembed.Server
 	nc     *nats.Conn // the gateway's
 	hub    *hub.Hub
 	door   *door.Native
@@ -64,7 +65,7 @@ func scene(t *testing.T, f func(t *testing.T, w *world), change ...func(*setting
 	})
 }
 
-func newWorld(t testing.TB, srv *natsbus.Embedded, change ...func(*settings)) *world {
+func newWorld(t testing.TB, srv *natsembed.Server, change ...func(*settings)) *world {
 	t.Helper()
 	origins, err := door.NewOrigins(nil)
 	if err != nil {
@@ -82,7 +83,7 @@ func newWorld(t testing.TB, srv *natsbus.Embedded, change ...func(*settings)) *w
 	}
 	w := &world{t: t, srv: srv, pipes: newPipeListener(), served: make(chan error, 1)}
 	w.owner = newOwner(t, natstest.Connect(t, srv))
-	w.nc = natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: srv.Server(), OnReconnect: func() { w.hub.AnnounceAll() }})
+	w.nc = natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: srv.Provider(), OnReconnect: func() { w.hub.AnnounceAll() }})
 	if w.hub, err = hub.New(s.hub, w.nc, natstest.Logger(t)); err != nil {
 		t.Fatal(err)
 	}

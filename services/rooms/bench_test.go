@@ -19,7 +19,7 @@ func BenchmarkAnswers(b *testing.B) {
 	for _, underway := range []int{1, 64, 512} {
 		b.Run(strconv.Itoa(underway), func(b *testing.B) {
 			srv := natstest.Run(b)
-			s, err := rooms.New(rooms.Config{}, rooms.Options{InProcess: srv.Server(), Fresh: true, NoAdmin: true, Logger: slog.New(slog.DiscardHandler)})
+			s, err := rooms.New(rooms.Config{}, rooms.Options{InProcess: srv.Provider(), Fresh: true, NoAdmin: true, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -72,7 +72,7 @@ func TestAFullRoom(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
 		reg := metrics.NewRegistry()
-		s := start(t, rooms.Config{MaxMembers: 2}, rooms.Options{InProcess: srv.Server(), Fresh: true, Metrics: reg})
+		s := start(t, rooms.Config{MaxMembers: 2}, rooms.Options{InProcess: srv.Provider(), Fresh: true, Metrics: reg})
 		s.ready(t)
 		a := newGateway(t, srv)
 		a.must(bus.Done, bus.Create, lobby, "owner")
@@ -90,7 +90,7 @@ func TestAFullPartition(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
 		reg := metrics.NewRegistry()
-		s := start(t, rooms.Config{MaxRooms: 1}, rooms.Options{InProcess: srv.Server(), Fresh: true, Metrics: reg})
+		s := start(t, rooms.Config{MaxRooms: 1}, rooms.Options{InProcess: srv.Provider(), Fresh: true, Metrics: reg})
 		s.ready(t)
 		a := newGateway(t, srv)
 		a.must(bus.Done, bus.Create, lobby, "owner")

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/api/bus"
-	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 )
 
@@ -44,7 +44,7 @@ type fakeGateway struct {
 	retries []int
 }
 
-func newGateway(t *testing.T, srv *natsbus.Embedded) *fakeGateway {
+func newGateway(t *testing.T, srv *natsembed.Server) *fakeGateway {
 	t.Helper()
 	return gatewayOn(t, natstest.Connect(t, srv))
 }

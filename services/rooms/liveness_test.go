@@ -226,7 +226,7 @@ func TestACutOffServiceGivesUpNobody(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
 		g := newGate()
-		s := start(t, rooms.Config{}, rooms.Options{InProcess: stallable{srv.Server(), g}, Fresh: true})
+		s := start(t, rooms.Config{}, rooms.Options{InProcess: stallable{srv.Provider(), g}, Fresh: true})
 		s.ready(t)
 		a, b := newGateway(t, srv), newGateway(t, srv)
 		two(t, a, b)
@@ -271,7 +271,7 @@ func TestAfterAReconnectGatewaysAreAsked(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
 		g := newGate()
-		s := start(t, rooms.Config{}, rooms.Options{InProcess: stallable{srv.Server(), g}, Fresh: true})
+		s := start(t, rooms.Config{}, rooms.Options{InProcess: stallable{srv.Provider(), g}, Fresh: true})
 		s.ready(t)
 		a, b := newGateway(t, srv), newGateway(t, srv)
 		two(t, a, b)

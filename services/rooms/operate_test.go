@@ -12,6 +12,7 @@ import (
 	"signalling/api/bus"
 	"signalling/api/operate"
 	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 	"signalling/services/rooms"
 )
@@ -22,9 +23,9 @@ type operator struct {
 	nc *nats.Conn
 }
 
-func newOperator(t *testing.T, srv *natsbus.Embedded) *operator {
+func newOperator(t *testing.T, srv *natsembed.Server) *operator {
 	t.Helper()
-	return &operator{t, natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: srv.Server(), InboxPrefix: bus.OperatorInbox("test")})}
+	return &operator{t, natstest.ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: srv.Provider(), InboxPrefix: bus.OperatorInbox("test")})}
 }
 
 // ask returns the Error that came in place of an answer.
@@ -149,7 +150,7 @@ func TestOperatorsWaitForARecovery(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
 		o := newOperator(t, srv)
-		s := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Server()})
+		s := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Provider()})
 		time.Sleep(50 * time.Millisecond)
 		o.mustFail(operate.Retry, bus.AdminPartition(bus.Do, bus.Partition("lobby")), operate.Question{Op: operate.Close, Room: "lobby"})
 		s.ready(t)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"signalling/api/bus"
-	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 	"signalling/services/rooms"
 )
@@ -18,9 +18,9 @@ const lobby = "lobby"
 var settle = rooms.Config{}.Defaults().Settle
 
 // restarted starts a service that was not there before, though gateways may be.
-func restarted(t *testing.T, srv *natsbus.Embedded) *running {
+func restarted(t *testing.T, srv *natsembed.Server) *running {
 	t.Helper()
-	return start(t, rooms.Config{}, rooms.Options{InProcess: srv.Server()})
+	return start(t, rooms.Config{}, rooms.Options{InProcess: srv.Provider()})
 }
 
 // announcing answers every question for the lobby's partition with a full announcement of the rooms, and every other
@@ -225,7 +225,7 @@ func TestAHigherEpochStartsARecovery(t *testing.T) {
 func TestANumberThatNobodyCanHaveMetIsNotBelieved(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T) {
 		srv := natstest.Run(t)
-		s := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Server()})
+		s := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Provider()})
 		a := newGateway(t, srv)
 		a.announcing()
 		s.ready(t)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"signalling/api/bus"
-	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/pkg/natsbus/natstest"
 	"signalling/services/rooms"
 )
@@ -60,9 +60,9 @@ func (r *running) ready(t *testing.T) {
 	}
 }
 
-func fresh(t *testing.T, srv *natsbus.Embedded) *running {
+func fresh(t *testing.T, srv *natsembed.Server) *running {
 	t.Helper()
-	r := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Server(), Fresh: true})
+	r := start(t, rooms.Config{}, rooms.Options{InProcess: srv.Provider(), Fresh: true})
 	r.ready(t)
 	return r
 }

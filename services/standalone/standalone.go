@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"signalling/pkg/metrics"
-	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 	"signalling/services/gateway"
 	"signalling/services/rooms"
 )
@@ -45,7 +45,7 @@ type Options struct {
 type Server struct {
 	log     *slog.Logger
 	metrics *prometheus.Registry // of both services
-	bus     *natsbus.Embedded    // nil if NATS is elsewhere
+	bus     *natsembed.Server    // nil if NATS is elsewhere
 	rooms   *rooms.Service
 	gateway *gateway.Gateway
 }
@@ -58,11 +58,11 @@ func New(ctx context.Context, cfg Config, opts Options) (*Server, error) {
 	}
 	var inProcess nats.InProcessConnProvider
 	if cfg.Gateway.NATS.URL == "" {
-		embedded, err := natsbus.StartEmbedded(natsbus.EmbeddedOptions{Logger: s.log})
+		embedded, err := natsembed.Start(natsembed.Options{Logger: s.log})
 		if err != nil {
 			return nil, err
 		}
-		s.bus, inProcess = embedded, embedded.Server()
+		s.bus, inProcess = embedded, embedded.Provider()
 	}
 	err := s.make(ctx, cfg, opts, inProcess)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"signalling/pkg/natsbus"
+	"signalling/pkg/natsbus/natsembed"
 )
 
 // Timeout bounds every wait in this package: long enough for a busy machine,
@@ -18,9 +19,9 @@ import (
 const Timeout = 30 * time.Second
 
 // Run starts an in-process server that ends with the test.
-func Run(t testing.TB) *natsbus.Embedded {
+func Run(t testing.TB) *natsembed.Server {
 	t.Helper()
-	srv, err := natsbus.StartEmbedded(natsbus.EmbeddedOptions{Name: t.Name(), Logger: Logger(t)})
+	srv, err := natsembed.Start(natsembed.Options{Name: t.Name(), Logger: Logger(t)})
 	if err != nil {
 		t.Fatalf("starting NATS: %v", err)
 	}
@@ -30,9 +31,9 @@ func Run(t testing.TB) *natsbus.Embedded {
 
 // Connect connects to srv with our options; the connection is closed with the
 // test.
-func Connect(t testing.TB, srv *natsbus.Embedded) *nats.Conn {
+func Connect(t testing.TB, srv *natsembed.Server) *nats.Conn {
 	t.Helper()
-	return ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: srv.Server()})
+	return ConnectWith(t, natsbus.Config{}, natsbus.Options{InProcess: srv.Provider()})
 }
 
 // ConnectWith is natsbus.Connect with the connection closed at the end of the

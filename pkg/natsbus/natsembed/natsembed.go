@@ -1,4 +1,6 @@
-package natsbus
+// Package natsembed runs a NATS server inside the process, where no other is wanted. It is apart from package natsbus, because a
+// program that contains the server has its weight and its periodic work also when it does not run it.
+package natsembed
 
 import (
 	"errors"
@@ -8,10 +10,12 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"signalling/pkg/natsbus"
 )
 
-// DefaultMaxPayload is the largest message, in bytes, that an [Embedded]
-// server takes when [EmbeddedOptions] says nothing else. It equals the
+// DefaultMaxPayload is the largest message, in bytes, that a [Server]
+// takes when [Options] says nothing else. It equals the
 // default of a stand-alone NATS server.
 const DefaultMaxPayload = 1 << 20
 
@@ -19,8 +23,8 @@ const DefaultMaxPayload = 1 << 20
 // millisecond.
 const startTimeout = 10 * time.Second
 
-// EmbeddedOptions configure [StartEmbedded]. The zero value is usable.
-type EmbeddedOptions struct {
+// Options configure [Start]. The zero value is usable.
+type Options struct {
 	// Name of the server; empty means "embedded".
 	Name string
 
@@ -33,15 +37,15 @@ type EmbeddedOptions struct {
 	MaxPayload int32
 }
 
-// Embedded is a NATS server inside this process, without a port, files,
+// Server is a NATS server inside this process, without a port, files,
 // JetStream or signal handlers. Only connections from this process reach it.
-type Embedded struct {
+type Server struct {
 	srv *server.Server
 }
 
-// StartEmbedded starts a server and returns when it takes connections. The
-// caller must call [Embedded.Shutdown].
-func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
+// Start starts a server and returns when it takes connections. The caller must
+// call [Server.Shutdown].
+func Start(opts Options) (*Server, error) {
 	if opts.Name == "" {
 		opts.Name = "embedded"
 	}
@@ -49,7 +53,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 		opts.MaxPayload = DefaultMaxPayload
 	}
 	if opts.MaxPayload < 0 {
-		return nil, fmt.Errorf("%w: embedded server: negative MaxPayload", ErrConfig)
+		return nil, fmt.Errorf("%w: embedded server: negative MaxPayload", natsbus.ErrConfig)
 	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName: opts.Name,
@@ -61,7 +65,7 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 		NoSystemAccount: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("natsbus: embedded server: %w", err)
+		return nil, fmt.Errorf("natsembed: embedded server: %w", err)
 	}
 	setServerLogger(srv, opts.Logger)
 	// Without a listener Start does not block.
@@ -69,17 +73,17 @@ func StartEmbedded(opts EmbeddedOptions) (*Embedded, error) {
 	if !srv.ReadyForConnections(startTimeout) {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		return nil, errors.New("natsbus: embedded server: did not start in time")
+		return nil, errors.New("natsembed: embedded server: did not start in time")
 	}
-	return &Embedded{srv: srv}, nil
+	return &Server{srv: srv}, nil
 }
 
-// Server is what to put into [Options].InProcess.
-func (e *Embedded) Server() nats.InProcessConnProvider { return e.srv }
+// Provider is what to put into [natsbus.Options].InProcess.
+func (s *Server) Provider() nats.InProcessConnProvider { return s.srv }
 
 // Shutdown closes all connections and returns when the server has ended.
 // Calling it again is harmless.
-func (e *Embedded) Shutdown() {
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
+func (s *Server) Shutdown() {
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
 }
