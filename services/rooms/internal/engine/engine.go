@@ -36,8 +36,6 @@ const (
 	inboxSize = 1 << 15
 	// maxQuestions bounds the questions of operators that wait. Beyond it they are answered "busy".
 	maxQuestions = 64
-	// tickInterval is how often time is looked at.
-	tickInterval = 100 * time.Millisecond
 )
 
 // Ownership tells the engine which partitions it owns. Its methods are called by the engine's goroutine and must not
@@ -96,6 +94,8 @@ type Engine struct {
 	link       link
 	counters   counters
 	nextDigest time.Time
+	ticks      *time.Timer
+	quiet      bool // nothing is to be looked at before ticks fires
 	// Reused for every message.
 	command    bus.Command
 	answer     bus.Answer
@@ -148,8 +148,8 @@ func (e *Engine) Run(ctx context.Context, nc *nats.Conn, drain time.Duration) er
 	if err := e.firstGrants(); err != nil {
 		return fmt.Errorf("subscribing: %w", err)
 	}
-	tick := time.NewTicker(tickInterval)
-	defer tick.Stop()
+	e.ticks = time.NewTimer(tickInterval)
+	defer e.ticks.Stop()
 	for {
 		select {
 		case m := <-e.inbox:
@@ -160,10 +160,11 @@ func (e *Engine) Run(ctx context.Context, nc *nats.Conn, drain time.Duration) er
 			if err := e.granted(g); err != nil {
 				return fmt.Errorf("subscribing: %w", err)
 			}
-		case <-tick.C:
+		case <-e.ticks.C:
 			e.begin()
 			e.tick()
 			e.handleQuestion()
+			e.ticks.Reset(e.untilTick())
 		case m := <-e.waitingQuestions():
 			e.begin()
 			e.handle(m)
@@ -200,19 +201,6 @@ func (e *Engine) begin() {
 		e.link.connects = n
 		e.freshStart("connected")
 	}
-}
-
-// tick does what time makes due.
-func (e *Engine) tick() {
-	e.pingSelf()
-	if e.deaf() {
-		return // silence and missing announcements prove nothing now
-	}
-	e.watchGateways()
-	e.watchOrphans()
-	e.recoverPartitions()
-	e.expireRooms()
-	e.publishDigests()
 }
 
 // drain ends the subscriptions, so that commands meet "no responders" and go elsewhere, and serves what is here already.

@@ -104,6 +104,7 @@ func (e *Engine) handlePong(m *nats.Msg) {
 	case !g.confirmed:
 		// It has not come back yet since we have.
 	case g.refused.IsZero():
+		e.soon()
 		g.refused = e.now
 	case e.now.Sub(g.refused) >= refusalGap:
 		e.evict(g, "nobody listens to its pings")

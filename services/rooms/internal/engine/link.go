@@ -57,6 +57,7 @@ func (e *Engine) pingSelf() {
 // others were cut off too; gateways are asked what they hold, because what we sent may not have arrived; and partitions
 // that somebody else may have taken are not served until that is cleared up.
 func (e *Engine) freshStart(reason string) {
+	e.soon()
 	first := e.link.fresh.IsZero()
 	e.link.heard, e.link.fresh = e.now, e.now
 	for _, g := range e.gateways {

@@ -22,6 +22,7 @@ type orphan struct {
 // orphan keeps the members of a gateway that is no more, because their clients may come back to other gateways: those move
 // the members that come, and the others are removed when the window ends.
 func (e *Engine) orphan(g *gateway, reason string) {
+	e.soon()
 	e.orphans[g.id] = orphan{e.now.Add(g.window), g.window}
 	e.log.Info("gateway gone, its members are kept", "gateway", g.id, "reason", reason, "silent", e.now.Sub(g.heard),
 		"for", g.window)

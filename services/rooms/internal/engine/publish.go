@@ -40,6 +40,7 @@ func (e *Engine) unsent(subject string, size int, err error) {
 
 // publishEvent tells the gateways that follow the room.
 func (e *Engine) publishEvent(ev *bus.Event) {
+	e.soon()
 	e.counters.events++
 	e.send(bus.EventSubject(bus.Token(ev.Room)), ev)
 }
@@ -50,6 +51,7 @@ func (e *Engine) publishTraced(ev *bus.Event, span *tracing.Span) {
 		e.publishEvent(ev)
 		return
 	}
+	e.soon()
 	e.counters.events++
 	m := &nats.Msg{Subject: bus.EventSubject(bus.Token(ev.Room)), Data: ev.Append(nil), Header: span.Header()}
 	if err := e.nc.PublishMsg(m); err != nil {
@@ -60,6 +62,9 @@ func (e *Engine) publishTraced(ev *bus.Event, span *tracing.Span) {
 // publishEvents publishes what happened in a partition, unless we may not speak for it now: then its gateways are asked
 // to compare as soon as we may.
 func (e *Engine) publishEvents(p *partition, events []bus.Event) {
+	if len(events) > 0 {
+		e.soon()
+	}
 	if !e.serves(p) {
 		return
 	}

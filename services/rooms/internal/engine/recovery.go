@@ -37,6 +37,7 @@ type heldAnnounce struct {
 }
 
 func (e *Engine) startRecovery(p *partition) {
+	e.soon()
 	p.recovery = &recovery{announced: map[string]heldAnnounce{}, began: e.now}
 	if e.link.fresh.IsZero() {
 		p.asks = true // not connected yet
@@ -115,6 +116,7 @@ func (e *Engine) askMissing(p *partition, missing []string) {
 
 // activate makes the rooms from what was announced, and tells everyone who announced how they are.
 func (e *Engine) activate(p *partition) {
+	e.soon()
 	r := p.recovery
 	all := make([]*bus.Announce, 0, len(r.announced))
 	for id, h := range r.announced {

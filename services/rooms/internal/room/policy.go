@@ -168,6 +168,9 @@ func (p *Partition) await(r *room) {
 // notBegun is a deadline that Expire has yet to set.
 const notBegun = -1
 
+// Waits says whether Expire has anything to do.
+func (p *Partition) Waits() bool { return len(p.waiting) > 0 }
+
 func (p *Partition) waits(r *room) bool {
 	_, ok := p.waiting[r]
 	return ok
