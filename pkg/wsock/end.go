@@ -42,6 +42,7 @@ const lingerBytes = 4 << 20
 // takes at most CloseTimeout. After it neither a goroutine nor a file descriptor of the connection is left.
 func (c *Conn) Finish() {
 	c.in.release()
+	c.takeBack()
 	c.releaseMessage()
 	c.mu.Lock()
 	c.cut = true // no lively connection any more

@@ -25,6 +25,7 @@ func (c *Conn) park() bool {
 	if c.in.rc == nil || sockets == nil {
 		return false
 	}
+	c.takeBack()         // there is nothing in it
 	c.parked.Store(true) // from here on another goroutine may read
 	return sockets.watch(c) == nil || !c.parked.CompareAndSwap(true, false)
 }

@@ -121,7 +121,7 @@ func wantEcho(t testing.TB, ws *websocket.Conn, want []byte) {
 func TestASinkGetsMessagesOfEveryLength(t *testing.T) {
 	ws, _ := newServing(t, Options{}, nil).dial(t)
 	for range 3 {
-		for _, n := range []int{0, 1, 125, 126, smallReader - 6, smallReader, 4096, inputBuffer - 9, inputBuffer - 8, inputBuffer, 65535, 65536, 256 << 10} {
+		for _, n := range []int{0, 1, 125, 126, readerSize - 8, readerSize, 4096, inputBuffer - 9, inputBuffer - 8, inputBuffer, 65535, 65536, 256 << 10} {
 			want := bytes.Repeat([]byte("x"), n)
 			if err := ws.WriteMessage(OpBinary, want); err != nil {
 				t.Fatal(err)
@@ -368,7 +368,7 @@ func TestASinkOverAPipe(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 		e := <-sinks
-		for _, n := range []int{0, 100, largeReader - 8, largeReader, 5000, 100000} {
+		for _, n := range []int{0, 100, readerSize - 8, readerSize, 5000, 100000} {
 			want := bytes.Repeat([]byte("x"), n)
 			if err := ws.WriteMessage(OpText, want); err != nil {
 				t.Fatal(err)

@@ -1,6 +1,7 @@
 package wsock
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"net"
@@ -19,6 +20,30 @@ const (
 // readBuffers are for the messages.
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readChunk); return &b }}
 
+// readerSize is enough for a header and a small message; gorilla takes a reader if it has more than 256 bytes.
+const readerSize = 512
+
+// readers are lent to connections while they are read.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readerSize) }}
+
+// lend gives gorilla's reader a buffer. Gorilla has that reader for ever, so it is a copy of one of the pool's for a while.
+func (c *Conn) lend() {
+	if c.lent == nil {
+		c.lent = readers.Get().(*bufio.Reader)
+		c.lent.Reset((*gate)(c))
+		*c.br = *c.lent
+	}
+}
+
+// takeBack takes the buffer from gorilla's reader; what is in it is forgotten.
+func (c *Conn) takeBack() {
+	if r := c.lent; r != nil {
+		c.lent, *c.br = nil, bufio.Reader{}
+		r.Reset(nil)
+		readers.Put(r)
+	}
+}
+
 // nothing is a message of no bytes as a client sends it: final, masked.
 var nothing = [...]byte{finBit | OpBinary, 0x80, 0, 0, 0, 0}
 
@@ -33,6 +58,7 @@ func (c *Conn) next() (op int, msg []byte, ok bool, err error) {
 	if c.between && !c.pending() {
 		return 0, nil, false, nil
 	}
+	c.lend()
 	op, r, err := c.ws.NextReader()
 	c.between = false
 	if c.ended { // what NextReader has found is nothing

@@ -46,13 +46,6 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Gorilla's buffer, which every connection keeps. What is read from a plain socket comes from a buffer of ours; gorilla takes
-// a given one if it has more than 256 bytes.
-const (
-	smallReader = 257
-	largeReader = 512
-)
-
 // Upgrader makes connections that share Options.
 type Upgrader struct {
 	o        *Options
@@ -101,14 +94,13 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if brw.Reader.Buffered() > 0 {
 		return nc, brw, nil // gorilla closes it: data before the answer
 	}
-	c, size := h.c, largeReader
+	c := h.c
 	c.nc = nc
 	if sc, ok := nc.(syscall.Conn); ok && plainSockets {
-		if c.in.rc, err = sc.SyscallConn(); err == nil {
-			size = smallReader
-		}
+		c.in.rc, _ = sc.SyscallConn() // without it the connection is read as any other
 	}
-	c.br = bufio.NewReaderSize((*gate)(c), size)
+	c.br = new(bufio.Reader)
+	c.lend()
 	return (*gate)(c), bufio.NewReadWriter(c.br, brw.Writer), nil
 }
 

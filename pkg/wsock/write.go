@@ -28,7 +28,8 @@ type Conn struct {
 	o    *Options
 	nc   net.Conn
 	ws   *websocket.Conn // reads from a gate
-	br   *bufio.Reader   // gorilla's
+	br   *bufio.Reader   // gorilla's, empty while it is not lent a buffer
+	lent *bufio.Reader   // whose buffer it has
 	sink Sink            // nil before Serve
 
 	in      input   // this and what follows are the reading goroutine's
