@@ -383,6 +383,24 @@ func TestASessionWithoutRoomsIsInDoubtAfterAnOutage(t *testing.T) {
 	}
 }
 
+// A gateway that does not answer, and is there, may have a session in no room: that is not known.
+func TestASessionOfASilentGatewayIsNotKnownToHaveEnded(t *testing.T) {
+	scene(t, func(t *testing.T, w *world) {
+		if _, err := w.owner.nc.SubscribeSync(bus.TakeSubject("gone")); err != nil {
+			t.Fatal(err)
+		}
+		w.owner.flush()
+		alice := w.ask(w.lost("alice", 3))
+		pass(3 * time.Second)
+		w.owner.finds()
+		e, _, err := api.DecodeObject([]byte(alice.next()))
+		if x, ok := e.(*api.Error); err != nil || !ok || x.Code != api.Unavailable {
+			t.Errorf("got %+v, %v, want unavailable", e, err)
+		}
+		w.quiet()
+	}, keeps(), func(s *settings) { s.door.PingInterval = time.Hour }) // a pipe has no buffer for a pong while the gateway waits
+}
+
 // One that its client has used since is in no doubt.
 func TestASessionWithoutRoomsThatWasUsedSinceAnOutage(t *testing.T) {
 	scene(t, func(_ *testing.T, w *world) {

@@ -23,10 +23,14 @@ const (
 	maxHops = 8
 )
 
-// errNobody says that a gateway does not answer.
-var errNobody = errors.New("the gateway does not answer")
+var (
+	// errNobody says that a gateway is gone.
+	errNobody = errors.New("nobody listens as the gateway")
+	// errSilent says that a gateway is taken to be gone, and may only be out of reach.
+	errSilent = errors.New("the gateway does not answer")
+)
 
-// take asks a gateway for a session until it answers or, with errNobody, is taken to be gone.
+// take asks a gateway for a session until it answers or, with errNobody or errSilent, is taken to be gone.
 func (h *Hub) take(ctx context.Context, t *bus.Take, gateway string) (*bus.Taken, error) {
 	answers := make(chan *nats.Msg, 4)
 	h.mu.Lock()
@@ -47,7 +51,7 @@ func (h *Hub) take(ctx context.Context, t *bus.Take, gateway string) (*bus.Taken
 		select {
 		case <-again.C:
 			if time.Since(start) > takeTime {
-				return nil, errNobody
+				return nil, errSilent
 			}
 			h.publish(bus.TakeSubject(gateway), bus.TakenSubject(h.id, t.Seq), request)
 			again.Reset(takeAgain)
@@ -94,6 +98,7 @@ type pursuit struct {
 	h       *Hub
 	t       Token
 	by      *claimant
+	silent  bool            // one that was asked has not answered
 	unsure  bool            // this gateway has had it, and may have missed where it went
 	without map[string]bool // gateways that do not have it, and whether they are gone
 }
@@ -143,8 +148,8 @@ func (p *pursuit) ask(ctx context.Context, at string) (taken *bus.Taken, next st
 		Began: p.by.began,
 	}, at)
 	switch {
-	case errors.Is(err, errNobody):
-		p.without[at] = true
+	case errors.Is(err, errNobody), errors.Is(err, errSilent):
+		p.without[at], p.silent = true, p.silent || errors.Is(err, errSilent)
 		return nil, "", nil
 	case err != nil:
 		return nil, "", err
@@ -201,6 +206,8 @@ func (p *pursuit) find(ctx context.Context) (taken *bus.Taken, next string, err 
 		taken.Rooms = append(taken.Rooms, bus.TakenRoom{Room: x.Room, From: x.Gateway, Dead: gone})
 	}
 	switch {
+	case len(found) == 0 && p.silent:
+		return nil, "", errBusy // it may be there, in no room
 	case len(found) == 0:
 		return nil, "", errEnded
 	case next != "":
