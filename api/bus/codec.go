@@ -108,11 +108,25 @@ func (c *codec) name(name string) {
 	c.dst = append(c.dst, '"', ':')
 }
 
-// required marks a string without which the message means nothing.
+// required marks a string without which the message means nothing. A message that is decoded into again keeps a value that is
+// the same.
 func (c *codec) required(name string, v *string) {
-	c.str(name, v)
-	if c.reading && *v == "" {
+	if !c.reading {
+		c.str(name, v)
+		return
+	}
+	var s []byte
+	var err error
+	if value := c.lookup(name); value != nil {
+		s, err = jsonscan.Unquote(value)
+	}
+	switch {
+	case err != nil:
+		c.fail(name, err)
+	case len(s) == 0:
 		c.fail(name, errMissing)
+	case string(s) != *v:
+		*v = string(s)
 	}
 }
 

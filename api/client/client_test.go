@@ -142,10 +142,10 @@ func TestAnAnswerRepeatsTheID(t *testing.T) {
 
 func TestTheSpliceIsTheEncoding(t *testing.T) {
 	e := &SignalReceive{"a\"room\x00", "s", json.RawMessage(`[1, {"a" : "\ud83d"}]`)}
-	if got, want := AppendSignalObject(nil, []byte(e.Room), e.SenderID, e.Data), AppendObject(nil, e, nil); !bytes.Equal(got, want) {
+	if got, want := AppendSignalObject(nil, e.Room, e.SenderID, e.Data), AppendObject(nil, e, nil); !bytes.Equal(got, want) {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := AppendSignalArray(nil, []byte(e.Room), e.SenderID, e.Data), AppendArray(nil, e); !bytes.Equal(got, want) {
+	if got, want := AppendSignalArray(nil, e.Room, e.SenderID, e.Data), AppendArray(nil, e); !bytes.Equal(got, want) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -306,7 +306,7 @@ func checkCommand(t *testing.T, frame []byte, c *Command) {
 	if c.Op != SignalSend {
 		return
 	}
-	out := AppendSignalObject(nil, c.Room, "s", c.Data)
+	out := AppendSignalObject(nil, string(c.Room), "s", c.Data)
 	var e struct {
 		Event, Room, SenderID string
 		Data                  json.RawMessage
@@ -340,11 +340,11 @@ func BenchmarkSignal(b *testing.B) {
 	})
 	var c Command
 	_ = DecodeCommandObject(frame, &c)
-	buf := make([]byte, 0, 1024)
+	buf, room := make([]byte, 0, 1024), string(c.Room)
 	b.Run("encode event 300 B", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			buf = AppendSignalObject(buf[:0], c.Room, "Zl0cN5SwFq3CtrnTwV3q", c.Data)
+			buf = AppendSignalObject(buf[:0], room, "Zl0cN5SwFq3CtrnTwV3q", c.Data)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func beginArray(dst []byte, e Event) []byte {
 
 // AppendSignalObject is AppendObject for a SignalReceive whose parts are at hand as bytes: the hot path, without a value
 // in between. data is spliced in untouched and must be valid JSON.
-func AppendSignalObject(dst, room []byte, sender string, data []byte) []byte {
+func AppendSignalObject(dst []byte, room, sender string, data []byte) []byte {
 	dst = append(dst, `{"event":"signal-receive","room":`...)
 	dst = jsonscan.AppendString(dst, room)
 	dst = append(dst, `,"senderId":`...)
@@ -70,7 +70,7 @@ func AppendSignalObject(dst, room []byte, sender string, data []byte) []byte {
 }
 
 // AppendSignalArray is AppendArray for a SignalReceive, as AppendSignalObject is AppendObject.
-func AppendSignalArray(dst, room []byte, sender string, data []byte) []byte {
+func AppendSignalArray(dst []byte, room, sender string, data []byte) []byte {
 	dst = append(dst, `["signal-receive",`...)
 	dst = jsonscan.AppendString(dst, room)
 	dst = append(dst, ',')

@@ -309,7 +309,7 @@ func (c *native) answer(id []byte, e client.Event) { c.queue(frame(e, id)) }
 func (c *native) Delivered([]byte) {}
 
 // Signal implements hub.Conn.
-func (c *native) Signal(room []byte, sender string, data []byte) {
+func (c *native) Signal(room, sender string, data []byte) {
 	data = inline(data)
 	buf := wsock.Begin(len(room) + len(sender) + len(data) + 64)
 	c.queue(wsock.Seal(wsock.OpText, client.AppendSignalObject(buf, room, sender, data)))

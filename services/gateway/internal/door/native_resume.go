@@ -30,7 +30,7 @@ func (nativeEncoder) Broadcast(b *hub.Broadcast) hub.Frame {
 func (nativeEncoder) Answer(ref []byte, e client.Event) hub.Frame { return wired(frame(e, ref)) }
 
 // Signal implements hub.Encoder.
-func (nativeEncoder) Signal(room []byte, sender string, data []byte) hub.Frame {
+func (nativeEncoder) Signal(room, sender string, data []byte) hub.Frame {
 	data = inline(data)
 	buf := wsock.Begin(len(room) + len(sender) + len(data) + 64)
 	return wired(wsock.Seal(wsock.OpText, client.AppendSignalObject(buf, room, sender, data)))

@@ -232,7 +232,7 @@ func (c *sioConn) Delivered(ref []byte) { c.queue(socketio.NewAck(ackOf(ref), []
 func ackOf(ref []byte) socketio.AckID { return socketio.AckID(binary.BigEndian.Uint64(ref)) }
 
 // Signal implements hub.Conn.
-func (c *sioConn) Signal(room []byte, sender string, data []byte) {
+func (c *sioConn) Signal(room, sender string, data []byte) {
 	if text, attachments, ok := unbundle(data); ok {
 		c.queue(socketio.NewEvent(client.AppendSignalArray(nil, room, sender, text), attachments...))
 		return

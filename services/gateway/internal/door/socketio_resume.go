@@ -48,7 +48,7 @@ func (sioEncoder) Answer(_ []byte, e client.Event) hub.Frame {
 }
 
 // Signal implements hub.Encoder.
-func (sioEncoder) Signal(room []byte, sender string, data []byte) hub.Frame {
+func (sioEncoder) Signal(room, sender string, data []byte) hub.Frame {
 	text, attachments, ok := unbundle(data)
 	if !ok {
 		text = data

@@ -40,7 +40,7 @@ func (c *sink) Deliver(b *Broadcast) {
 
 func (c *sink) Answer(ref []byte, e client.Event) { c.queue(seal(e, ref)) }
 
-func (c *sink) Signal(room []byte, sender string, data []byte) {
+func (c *sink) Signal(room, sender string, data []byte) {
 	buf := wsock.Begin(len(room) + len(sender) + len(data) + 64)
 	c.queue(wsock.Seal(wsock.OpText, client.AppendSignalObject(buf, room, sender, data)))
 }

@@ -15,7 +15,7 @@ type Conn interface {
 	// Delivered tells that a signal has reached its target's gateway. Only commands with a ref are told of.
 	Delivered(ref []byte)
 	// Signal queues a signal for this client. The slices are valid during the call.
-	Signal(room []byte, sender string, data []byte)
+	Signal(room, sender string, data []byte)
 	// Flush writes what is queued.
 	Flush()
 	// Pending is how many messages and bytes wait to be sent.

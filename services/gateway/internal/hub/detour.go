@@ -68,7 +68,7 @@ func (r *replica) settleOwn(s *heldSignal, target *member, last bool, out *outbo
 		return false
 	case target.session != nil:
 		r.p.h.m.local[signalDelivered].Inc()
-		out.signal(target.session, []byte(r.name), s.from, s.data)
+		out.signal(target.session, r.name, s.from, s.data)
 		out.delivered(s.sender, s.ref)
 	case target.Gateway == r.p.h.id:
 		if !last || r.comesOrGoes(s.target) {

@@ -57,6 +57,8 @@ type Hub struct {
 	names map[string]string // interned gateway ids; the dispatcher's
 	shown atomic.Int64      // when show sent a heartbeat, in ns
 
+	signal bus.Signal // of onSignal, kept for reuse; the dispatcher's
+
 	mu       sync.Mutex // guards what follows
 	sessions map[*Session]struct{}
 	closing  client.CloseCode // set by Drain

@@ -32,13 +32,14 @@ type incoming struct {
 // onSignal takes a signal from another gateway: the next one is delivered, one that came before is acknowledged again, and
 // a gap makes the sender repeat.
 func (h *Hub) onSignal(m *nats.Msg, out *outbox) {
-	var s bus.Signal
+	s := &h.signal
+	defer func() { *s = bus.Signal{From: s.From} }() // most signals come from the same gateways
 	if err := s.Decode(m.Data); err != nil {
 		h.log.Error("signal not understood", "error", err)
 		return
 	}
 	in := h.links.from(s.From)
-	switch in.place(&s, out) {
+	switch in.place(s, out) {
 	case early:
 		h.m.received[receivedEarly].Inc()
 		return
@@ -47,7 +48,7 @@ func (h *Hub) onSignal(m *nats.Msg, out *outbox) {
 		defer span.End()
 		p := partitionOf(h, s.Room)
 		p.mu.Lock()
-		taken := p.onSignal(in, &s, out)
+		taken := p.onSignal(in, s, out)
 		p.mu.Unlock()
 		if !taken {
 			return // it will come again

@@ -71,7 +71,7 @@ type Encoder interface {
 	Door() string
 	Broadcast(b *Broadcast) Frame
 	Answer(ref []byte, e client.Event) Frame
-	Signal(room []byte, sender string, data []byte) Frame
+	Signal(room, sender string, data []byte) Frame
 }
 
 // keeper stands between a session and its connections. It numbers the frames and keeps those that the client is not known
@@ -110,7 +110,7 @@ func (k *keeper) Deliver(b *Broadcast) { k.put(k.enc.Broadcast(b), nil, nil) }
 func (k *keeper) Answer(ref []byte, e client.Event) { k.put(k.enc.Answer(ref, e), ref, e) }
 
 // Signal implements Conn.
-func (k *keeper) Signal(room []byte, sender string, data []byte) {
+func (k *keeper) Signal(room, sender string, data []byte) {
 	k.put(k.enc.Signal(room, sender, data), nil, nil)
 }
 

@@ -39,10 +39,12 @@ const (
 
 // link is the stream to one gateway.
 type link struct {
-	h  *Hub
-	gw string
+	h       *Hub
+	gw      string
+	subject string // of signals to it
 
 	mu         sync.Mutex // guards what follows; taken last
+	signal     bus.Signal // of push; kept for reuse
 	seq        uint64     // of the newest signal
 	unacked    []unacked  // ascending
 	bytes      int
@@ -68,18 +70,27 @@ func (ls *links) to(gw string) *link {
 	defer ls.mu.Unlock()
 	l := ls.out[gw]
 	if l == nil {
-		l = &link{h: ls.h, gw: gw, next: 1}
+		l = &link{h: ls.h, gw: gw, subject: bus.SignalSubject(gw), next: 1}
 		ls.out[gw] = l
 	}
 	return l
 }
 
+// outgoing is a signal of a session here to a member at another gateway. ref, target and data are used during push only.
+type outgoing struct {
+	r         *replica
+	session   *Session
+	target    string
+	ref, data []byte
+	span      *tracing.Span
+}
+
 // push numbers the signal and puts it in line at the link to gw; flush publishes it. It returns nil if too many are on
 // their way there.
-func (ls *links) push(gw string, s *Session, ref []byte, sig *bus.Signal, span *tracing.Span) *link {
+func (ls *links) push(gw string, o *outgoing) *link {
 	for {
 		l := ls.to(gw)
-		switch l.push(s, ref, sig, span) {
+		switch l.push(o) {
 		case pushed:
 			return l
 		case tooMany:
@@ -98,7 +109,7 @@ const (
 	forgotten
 )
 
-func (l *link) push(s *Session, ref []byte, sig *bus.Signal, span *tracing.Span) pushing {
+func (l *link) push(o *outgoing) pushing {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,21 +120,32 @@ func (l *link) push(s *Session, ref []byte, sig *bus.Signal, span *tracing.Span)
 		return tooMany
 	}
 	l.seq++
-	sig.Seq, sig.Base = l.seq, l.seq
+	base := l.seq
 	if len(l.unacked) > 0 {
-		sig.Base = l.unacked[0].seq
+		base = l.unacked[0].seq
 	} else {
 		l.quietSince = now
 	}
-	m := sig.Append(make([]byte, 0, len(sig.Data)+len(sig.Room)+256))
-	l.unacked = append(l.unacked, unacked{l.seq, m, s, slices.Clone(ref), now.Add(l.h.moveTimeout()), span})
+	m := l.encode(base, o)
+	l.unacked = append(l.unacked, unacked{l.seq, m, o.session, slices.Clone(o.ref), now.Add(l.h.moveTimeout()), o.span})
 	l.bytes += len(m)
 	return pushed
 }
 
+// encode makes the message of the newest signal. mu is held.
+func (l *link) encode(base uint64, o *outgoing) []byte {
+	s := &l.signal
+	*s = bus.Signal{
+		From: l.h.id, Seq: l.seq, Base: base, Stamp: o.r.stamp, Data: o.data,
+		Room: append(s.Room[:0], o.r.name...), Sender: append(s.Sender[:0], o.session.id...), Target: append(s.Target[:0], o.target...),
+	}
+	m := s.Append(make([]byte, 0, len(o.data)+len(o.r.name)+256))
+	s.Data = nil
+	return m
+}
+
 // flush publishes what is in line, in order, one goroutine at a time.
 func (l *link) flush() {
-	subject := bus.SignalSubject(l.gw)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.publishing {
@@ -138,7 +160,7 @@ func (l *link) flush() {
 		m, span := l.unacked[i].message, l.unacked[i].span
 		l.next = l.unacked[i].seq + 1
 		l.mu.Unlock()
-		l.h.publishSignal(subject, m, span)
+		l.h.publishSignal(l.subject, m, span)
 		l.mu.Lock()
 	}
 	l.publishing = false

@@ -84,7 +84,7 @@ func (out *outbox) deliver(s *Session, b *Broadcast) {
 }
 
 // signal queues a signal for its target.
-func (out *outbox) signal(target *Session, room []byte, sender string, data []byte) {
+func (out *outbox) signal(target *Session, room, sender string, data []byte) {
 	target.sent.Add(1)
 	target.conn.Signal(room, sender, data)
 	out.conns = append(out.conns, target.conn)

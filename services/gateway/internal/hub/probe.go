@@ -62,7 +62,7 @@ func (p *probe) Answer(_ []byte, e client.Event) { p.hear(heard{event: e}) }
 func (p *probe) Delivered(ref []byte) { p.hear(heard{delivered: bytes.Clone(ref)}) }
 
 // Signal implements Conn.
-func (p *probe) Signal(_ []byte, sender string, data []byte) {
+func (p *probe) Signal(_, sender string, data []byte) {
 	p.hear(heard{sender: strings.Clone(sender), data: bytes.Clone(data)})
 }
 

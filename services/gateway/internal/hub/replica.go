@@ -109,6 +109,14 @@ func (r *replica) findBytes(id []byte) *member {
 	return nil
 }
 
+// clientOf is the client of the id: the string is the member's, if it is one.
+func (r *replica) clientOf(id []byte) string {
+	if m := r.findBytes(id); m != nil {
+		return m.Client
+	}
+	return string(id)
+}
+
 func (r *replica) indexOf(id string) int {
 	if r.index != nil {
 		if i, ok := r.index[id]; ok {

@@ -43,7 +43,7 @@ func (r *replica) pass(sender, target *member, s *Session, c *client.Command, re
 		h.m.local[signalDelivered].Inc()
 		r.signalled(sender, target, s.id, target.Client, c.Data)
 		span := r.p.trace(c.Op, s, r.name, time.Time{})
-		out.signal(target.session, c.Room, s.id, c.Data)
+		out.signal(target.session, r.name, s.id, c.Data)
 		out.delivered(s, ref)
 		span.End()
 	case target.Gateway == h.id:
@@ -71,9 +71,7 @@ func (r *replica) holdOwn(target *member, s *Session, c *client.Command, ref []b
 // send puts a signal of a session here into the line to its target's gateway. It returns false if it was refused.
 func (r *replica) send(target *member, s *Session, ref, data []byte, span *tracing.Span, out *outbox) bool {
 	h := r.p.h
-	l := h.links.push(target.Gateway, s, ref, &bus.Signal{
-		From: h.id, Stamp: r.stamp, Room: []byte(r.name), Sender: []byte(s.id), Target: []byte(target.Client), Data: data,
-	}, span)
+	l := h.links.push(target.Gateway, &outgoing{r: r, session: s, ref: ref, target: target.Client, data: data, span: span})
 	if l == nil {
 		h.m.remote[refusedSignal(unreachable)].Inc()
 		out.answer(s, ref, unreachable)
@@ -140,12 +138,7 @@ func (p *partition) onSignal(in *incoming, sig *bus.Signal, out *outbox) bool {
 		in.refuse(sig.Seq, false)
 		return true
 	}
-	s := heldSignal{link: in, seq: sig.Seq, stamp: sig.Stamp, from: string(sig.Sender), data: sig.Data}
-	if target := r.findBytes(sig.Target); target != nil {
-		s.target = target.Client
-	} else {
-		s.target = string(sig.Target)
-	}
+	s := heldSignal{link: in, seq: sig.Seq, stamp: sig.Stamp, from: r.clientOf(sig.Sender), target: r.clientOf(sig.Target), data: sig.Data}
 	if r.settle(&s, false, out) {
 		return true
 	}
@@ -175,7 +168,7 @@ func (r *replica) settle(s *heldSignal, last bool, out *outbox) bool {
 	case s.sender != nil && r.p.h.Resumes():
 		return r.settleOwn(s, target, last, out)
 	case target.session != nil:
-		out.signal(target.session, []byte(r.name), s.from, s.data)
+		out.signal(target.session, r.name, s.from, s.data)
 		if s.sender != nil {
 			r.p.h.m.local[signalDelivered].Inc()
 			out.delivered(s.sender, s.ref)
