@@ -10,49 +10,65 @@ type Beater interface {
 	Beat(msg []byte) bool
 }
 
-// early is what the watcher's loop has found of a connection that is not for it: a message, which is valid until the next one
-// is read, or an error.
-type early struct {
-	op  int
-	msg []byte
-	err error
-}
-
 // beat reads what has come for a connection that was parked. It returns true if that was a heartbeat and the connection is
 // parked again; otherwise a worker goes on from there.
 func (c *Conn) beat() bool {
 	c.fed = true
-	if c.early.err = c.in.read(false); c.early.err != nil || !mayBeat(c.in.data) {
-		return false
-	}
-	op, msg, ok, err := c.nextOpen() // does not wait: the frame is here
-	if err != nil || ok && !c.isBeat(op, msg) {
-		c.early = early{op, msg, err}
+	if c.fault = c.in.read(false); c.fault != nil || !mayBeat(c.in.data) || c.isClosing() || !c.took(c.in.data) {
 		return false
 	}
 	c.fed = false
-	c.releaseMessage()
+	c.hear()
+	c.in.release()
 	return c.park()
 }
 
-func (c *Conn) isBeat(op int, msg []byte) bool {
+// took reports whether a frame of mayBeat was a heartbeat, which is dealt with then. Gorilla does not see it: between two
+// messages such a frame stands for itself.
+func (c *Conn) took(frame []byte) bool {
+	key, payload := frame[headerBytes-maskBytes:headerBytes], frame[headerBytes:]
+	if frame[0] == finBit|opPong {
+		c.sink.Pong(nil)
+		return true
+	}
 	b, ok := c.sink.(Beater)
-	return ok && op == OpText && b.Beat(msg)
+	if !ok {
+		return false
+	}
+	mask(payload, key)
+	if b.Beat(payload) {
+		return true
+	}
+	mask(payload, key)
+	return false
 }
+
+// mask masks or unmasks (RFC 6455 section 5.3).
+func mask(payload, key []byte) {
+	for i := range payload {
+		payload[i] ^= key[i%maskBytes]
+	}
+}
+
+// The header of a short frame of a client.
+const (
+	maskBytes   = 4
+	headerBytes = 2 + maskBytes
+)
 
 // mayBeat says whether something is one whole frame of a client, and may be the answer to a heartbeat by its kind and length
 // (RFC 6455 section 5.2). A pong with a payload answers more than that, and a ping is no answer: what a Sink does with them
 // may take its time.
 func mayBeat(b []byte) bool {
-	const header, maskBit, maxLength = 6, 0x80, 125
-	if len(b) < header || len(b) > header+maxLength || int(b[1]) != maskBit|(len(b)-header) {
+	const maskBit, maxLength = 0x80, 125
+	if len(b) < headerBytes || len(b) > headerBytes+maxLength || int(b[1]) != maskBit|(len(b)-headerBytes) {
 		return false
 	}
 	switch b[0] {
 	case finBit | OpText:
 		return true
 	case finBit | opPong:
-		return len(b) == header
+		return len(b) == headerBytes
 	}
 	return false
 }

@@ -54,18 +54,15 @@ func (c *Conn) woken() {
 	if c.pace.woken() {
 		c.stay()
 	}
-	first := c.early
+	err := c.fault
 	if !c.fed {
-		first.err = c.more(false)
+		err = c.more(false)
 	}
-	c.fed, c.early = false, early{}
-	if first.op != 0 {
-		c.sink.Message(first.op, first.msg)
+	c.fed, c.fault = false, nil
+	if err == nil {
+		err = c.receive()
 	}
-	if first.err == nil {
-		first.err = c.receive()
-	}
-	c.end(first.err)
+	c.end(err)
 }
 
 // end tells the Sink of the end. Without an error the connection is parked, and no longer the caller's.

@@ -37,7 +37,7 @@ type Conn struct {
 	between bool    // gorilla looks for a message
 	ended   bool    // ... and is at the end of all frames
 	fed     bool    // the watcher's loop has read already
-	early   early   // ... and what came of that
+	fault   error   // ... and met this
 	lively  bool
 	pace    pace
 
