@@ -92,6 +92,7 @@ type keeper struct {
 	kept     []kept     // ascending, without gaps
 	bytes    int
 	received uint64 // commands of the client
+	yielded  bool   // the session ends here, because it is elsewhere
 	gone     bool   // the session has ended here
 	timer    *time.Timer
 	// handle shows which connection's end, or which window's, is meant.

@@ -74,7 +74,7 @@ func (p *partition) notHere(q *request, out *outbox) {
 		return
 	}
 	p.next(q.r, s, out)
-	go s.supersede("") // it takes the mutexes of other partitions
+	s.yield("")
 }
 
 // notMoved tells a client that it is not a member any more.
@@ -181,7 +181,7 @@ func (r *replica) overtaken(m *member, out *outbox) {
 		return
 	}
 	r.detach(m)
-	go s.supersede(m.Gateway)
+	s.yield(m.Gateway)
 }
 
 // yields ends a session here that the owner does not move to here: its client has shown elsewhere that the token is old by
@@ -194,8 +194,19 @@ func (r *replica) yields(id string, inc uint64) {
 	if now, _ := m.session.incs(); now == inc {
 		s := m.session
 		r.detach(m)
-		go s.supersede("") // it takes the mutexes of other partitions
+		s.yield("")
 	}
+}
+
+// yield is supersede for who holds a partition's mutex: that takes those of others, and so takes a while. From now on nobody
+// gets the session here.
+func (s *Session) yield(to string) {
+	if k := s.keep; k != nil {
+		k.mu.Lock()
+		k.yielded = true
+		k.mu.Unlock()
+	}
+	go s.supersede(to)
 }
 
 // supersede ends a session whose client is elsewhere, without leaving its rooms. to is where it is, "" if that is not known.

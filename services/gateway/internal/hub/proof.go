@@ -98,6 +98,8 @@ func (k *keeper) admits(c *claimant, rooms int) error {
 		return errNewer
 	case c.inc < k.inc && c.began < k.began && !chaosbreak.Latest:
 		return errBusy // not for good: clocks differ, and it may be the client that asks
+	case k.yielded:
+		return errUnsure
 	case k.shown != k.s.h.outages.Load() && rooms == 0:
 		// It may have been taken to be gone with this gateway, and no owner of a room would object.
 		return errUnsure

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"testing"
 
 	"signalling/api/client"
@@ -39,4 +40,21 @@ func TestEndTwice(t *testing.T) {
 	if a, b := <-first, <-second; a != 1 || b != 1 {
 		t.Errorf("%d and %d leaves, want one", a, b)
 	}
+}
+
+// A session that is known to be elsewhere is not to be had here any more, also while it is being ended.
+func TestNobodyGetsASessionThatYields(t *testing.T) {
+	w := newBench(t)
+	s := w.h.kept("alice", "", nil)
+	w.h.enter(s)
+	w.h.mu.Lock() // so that it cannot end
+	s.yield("elsewhere")
+	s.keep.mu.Lock()
+	err := s.keep.admits(new(claimant), 1)
+	s.keep.mu.Unlock()
+	w.h.mu.Unlock()
+	if !errors.Is(err, errUnsure) {
+		t.Errorf("got %v", err)
+	}
+	s.End()
 }
