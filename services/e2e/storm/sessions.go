@@ -91,16 +91,29 @@ func (p *participant) openRooms() (rooms []string) {
 }
 
 // inhabits says whether the client was in a room at its end, as far as it is known: of a room that somebody else owned it need
-// not have heard the end, and of any not that it was lost there, for which there is an excuse.
+// not have heard the end, nor the answer to its own leave; and of any not that it was lost there, for which there is an excuse.
 func (p *participant) inhabits(excuse Excuse, ended time.Duration) bool {
 	stints, _ := check.Fold(p.snapshot(), p.storm.cfg.Mode)
+	own := p.storm.opsOf(p.ID())
 	return slices.ContainsFunc(stints, func(s *check.Stint) bool {
-		if (s.End != check.Dropped && s.End != check.Open) || p.storm.closed(s) {
+		if (s.End != check.Dropped && s.End != check.Open) || p.storm.closed(s) || leaves(s, own) {
 			return false
 		}
 		_, lost := p.excused(excuse, s.Room, max(0, s.Begun-lag), ended)
 		return !lost
 	})
+}
+
+// leaves says whether a client has asked to leave, and knows nothing of an answer.
+func leaves(s *check.Stint, own []Op) bool {
+	return slices.ContainsFunc(own, func(op Op) bool {
+		return op.Room == s.Room && op.Kind == Leave && op.Result == Unknown && op.Return >= s.Begun
+	})
+}
+
+// opsOf are the commands of a client.
+func (s *Storm) opsOf(client string) []Op {
+	return slices.DeleteFunc(s.Ops(), func(op Op) bool { return op.Client != client })
 }
 
 // closed says whether the owner of a room where a client was has ended it. It may have made another one of that name since.
@@ -110,7 +123,7 @@ func (s *Storm) closed(of *check.Stint) bool {
 			continue
 		}
 		stints, _ := check.Fold(p.snapshot(), s.cfg.Mode)
-		own := slices.DeleteFunc(s.Ops(), func(op Op) bool { return op.Client != p.ID() })
+		own := s.opsOf(p.ID())
 		return !slices.ContainsFunc(stints, func(o *check.Stint) bool {
 			return o.Room == of.Room && o.Owner == o.Client && o.End == check.Open && begin(o, own) <= of.Begun
 		})
