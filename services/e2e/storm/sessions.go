@@ -116,17 +116,22 @@ func (s *Storm) opsOf(client string) []Op {
 	return slices.DeleteFunc(s.Ops(), func(op Op) bool { return op.Client != client })
 }
 
-// closed says whether the owner of a room where a client was has ended it. It may have made another one of that name since.
+// closed says whether the owner of a room where a client was has ended it since. It may have made another one of that name.
 func (s *Storm) closed(of *check.Stint) bool {
 	for _, p := range s.all() {
 		if p.ID() != of.Owner || p.ID() == of.Client {
 			continue
 		}
+		ended, open := false, false
 		stints, _ := check.Fold(p.snapshot(), s.cfg.Mode)
-		own := s.opsOf(p.ID())
-		return !slices.ContainsFunc(stints, func(o *check.Stint) bool {
-			return o.Room == of.Room && o.Owner == o.Client && o.End == check.Open && begin(o, own) <= of.Begun
-		})
+		for _, o := range stints {
+			if o.Room != of.Room || o.Owner != o.Client {
+				continue
+			}
+			open = open || o.End == check.Open
+			ended = ended || o.End == check.Dropped || (o.End != check.Open && o.Over >= of.Begun)
+		}
+		return ended || !open
 	}
 	return false
 }
