@@ -1,9 +1,6 @@
 package wsock
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync"
 
 // A connection without anything to read is parked: its goroutine ends, its buffers go back, and the watcher of its socket
 // has it woken. Whoever changes parked from true to false starts the goroutine that goes on reading: the watcher because
@@ -37,49 +34,65 @@ func (c *Conn) unpark() {
 	}
 }
 
-// workersKept is how many workers wait for connections to read, each for workerWait at most. More are made when they are
-// needed, one for each connection: a Sink may wait.
-const (
-	workersKept = 64
-	workerWait  = 10 * time.Second
-)
+// workersKept is how many workers wait for connections to read. More are made when they are needed, one for each connection: a
+// Sink may wait.
+const workersKept = 64
 
-// crew are goroutines that read connections which were woken. Those that are kept have the stack that reading needs.
+// crew are goroutines that read connections which were woken. Those that are kept have the stack that reading needs; the one
+// that was busy last is the next, so that few are used where few are needed.
 type crew struct {
-	work chan *Conn
-	quit chan struct{}
-	idle atomic.Int32
+	mu   sync.Mutex // guards what follows
+	idle []worker
+	over bool
 }
 
-func newCrew() *crew { return &crew{work: make(chan *Conn), quit: make(chan struct{})} }
+// worker is where a goroutine waits.
+type worker chan *Conn
 
 // do has the connection read. It does not wait.
 func (w *crew) do(c *Conn) {
-	select {
-	case w.work <- c:
-	default:
+	w.mu.Lock()
+	n := len(w.idle) - 1
+	if n < 0 {
+		w.mu.Unlock()
 		go w.run(c)
+		return
 	}
+	next := w.idle[n]
+	w.idle = w.idle[:n]
+	w.mu.Unlock()
+	next <- c // which is empty
 }
 
 func (w *crew) run(c *Conn) {
-	wait := time.NewTimer(workerWait)
-	defer wait.Stop()
-	for {
+	me := make(worker, 1)
+	for ok := true; ok; {
 		c.woken()
-		if w.idle.Add(1) > workersKept {
-			w.idle.Add(-1)
+		if !w.wait(me) {
 			return
 		}
-		wait.Reset(workerWait)
-		select {
-		case c = <-w.work:
-			w.idle.Add(-1)
-		case <-wait.C:
-			w.idle.Add(-1)
-			return
-		case <-w.quit:
-			return
-		}
+		c, ok = <-me
 	}
+}
+
+// wait enters a worker among those that are idle. It returns false if there are enough.
+func (w *crew) wait(me worker) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over || len(w.idle) == workersKept {
+		return false
+	}
+	w.idle = append(w.idle, me)
+	return true
+}
+
+// end lets the idle workers go, and the others when they have done.
+func (w *crew) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	for _, idle := range w.idle {
+		close(idle)
+	}
+	w.idle = nil
 }

@@ -135,7 +135,7 @@ func (e *epoll) leave(at place) {
 	e.free = append(e.free, at.number)
 	if e.count--; e.count == 0 {
 		e.slots, e.free = e.slots[:0:0], nil
-		close(e.crew.quit)
+		e.crew.end()
 		e.crew = nil
 		_ = e.file.SetReadDeadline(time.Now()) // ends the loop
 	}
@@ -154,7 +154,7 @@ func (e *epoll) start() error {
 	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	e.crew = newCrew()
+	e.crew = new(crew)
 	if !e.running {
 		e.running = true
 		go e.loop()

@@ -21,7 +21,8 @@ type life struct {
 // begin is called when a client is let in. How it ends is of more interest than that it began, which is told at debug level.
 func begin(m *doorMetrics, log *slog.Logger, door string, s *hub.Session, addr string) life {
 	m.opened()
-	log.Debug("client connected", "client", s.ID(), "door", door, "addr", addr)
+	log.LogAttrs(nil, slog.LevelDebug, "client connected", //nolint:staticcheck // there is no context
+		slog.String("client", s.ID()), slog.String("door", door), slog.String("addr", addr))
 	return life{began: time.Now(), addr: addr}
 }
 
