@@ -2,6 +2,9 @@
 // through a bounded queue whose frames leave together in one system call. Receiving costs nothing while nothing comes: on
 // Linux a connection that waits is parked, with neither a goroutine nor a buffer, and one loop over epoll wakes it.
 //
+// A connection begins with its handshake, which the Front (front.go, handshake.go) answers before net/http's server makes anything
+// for it, if it comes in the usual form.
+//
 // The way of what is received: the loop (park_linux.go) finds that a socket is readable, takes the answer to a heartbeat
 // itself (beat.go), and hands a connection with anything else to a worker (park.go). The worker reads into a pooled buffer
 // (input.go), from which gorilla/websocket reads the frames (read.go), and gives the messages to the connection's Sink

@@ -114,6 +114,7 @@ var removals = []removal{
 	{"pkg/wsock/write.go", "if frames >= c.o.QueueFrames || bytes+len(f) > c.o.QueueBytes {", "if frames+bytes < 0 {", []string{unit + "TestAClientThatDoesNotRead", contract + "TestAClientThatStopsReadingIsClosedAndDelaysNobody"}},
 
 	// What never comes to its end, and what is made to hurt.
+	{"pkg/wsock/handshake.go", " && validHeader(r.Header)", "", []string{"pkg/wsock TestWhoServesARequest"}},
 	{"services/gateway/gateway.go", "ReadHeaderTimeout: headerTimeout, ", "", []string{abuse + "TestSlowLoris TestHalfOpen"}},
 	{
 		"services/gateway/listener.go", "if r.ContentLength != 0 {", "if false {",
