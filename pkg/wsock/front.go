@@ -38,7 +38,7 @@ type Front struct {
 
 	others  chan accepted
 	quit    chan struct{}  // closed when no more is accepted
-	waiting atomic.Int32   // goroutines that wait for a connection, or are about to
+	free    atomic.Int32   // goroutines that are not with a handler
 	running sync.WaitGroup // all goroutines
 
 	mu            sync.Mutex // guards what follows, and running against Wait before there is a goroutine
@@ -89,33 +89,27 @@ func (f *Front) begin() {
 	}
 }
 
-// frontKept is how many goroutines wait for connections. More are made when all of these are busy.
+// frontKept is how many goroutines are kept. More are made when all of these are with handlers.
 const frontKept = 4
 
 // more adds a goroutine.
 func (f *Front) more() {
-	f.waiting.Add(1)
+	f.free.Add(1)
 	f.running.Add(1)
 	go f.run()
 }
 
-// run accepts connections and serves them. One goroutine waits at any time: whoever takes what the last one was waiting for
-// sees to another. So a handler that takes its time holds up nobody.
+// run accepts connections and serves them. One goroutine at least is not with a handler at any time: who goes to one as the last
+// makes another, so that a handler that takes its time holds up nobody. What is the server's waits until that takes it.
 func (f *Front) run() {
 	defer f.running.Done()
 	for {
 		nc, err := f.Listener.Accept()
-		if f.waiting.Add(-1) == 0 && err == nil {
-			f.more()
-		}
+		stay := true
 		if err == nil {
-			nc = f.serve(nc)
+			nc, stay = f.serve(nc)
 		}
-		if (nc != nil || err != nil) && !f.pass(accepted{nc, err}) {
-			return
-		}
-		if f.waiting.Add(1) > frontKept {
-			f.waiting.Add(-1)
+		if !stay || (nc != nil || err != nil) && !f.pass(accepted{nc, err}) {
 			return
 		}
 	}
@@ -141,11 +135,11 @@ type socket interface {
 	CloseWrite() error
 }
 
-// serve serves a connection if it can, and returns what is left to the server.
-func (f *Front) serve(nc net.Conn) net.Conn {
+// serve serves a connection if it can, and returns what is left to the server. stay is false if there are enough others.
+func (f *Front) serve(nc net.Conn) (other net.Conn, stay bool) {
 	s, ok := nc.(socket)
 	if !ok || !plainSockets {
-		return nc
+		return nc, true
 	}
 	in := input{}
 	var err error
@@ -154,20 +148,26 @@ func (f *Front) serve(nc net.Conn) net.Conn {
 	}
 	if err != nil {
 		_ = nc.Close()
-		return nil
+		return nil, true
 	}
 	defer in.release()
 	if len(in.data) == 0 {
-		return nc
+		return nc, true
 	}
 	q := handshakeBuffers.Get().(*buffers)
 	defer q.release()
 	if r := q.handshakeOf(in.data); r != nil {
 		in.release()
+		if f.free.Add(-1) == 0 {
+			f.more()
+		}
 		f.answer(s, q, r)
-		return nil
+		if stay = f.free.Add(1) <= frontKept; !stay {
+			f.free.Add(-1)
+		}
+		return nil, stay
 	}
-	return &begun{socket: s, rest: append([]byte(nil), in.data...)}
+	return &begun{socket: s, rest: append([]byte(nil), in.data...)}, true
 }
 
 // begun is a connection of which something was read already.

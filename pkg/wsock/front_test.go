@@ -292,6 +292,43 @@ func TestAFrontThatIsClosed(t *testing.T) {
 	}
 }
 
+func TestWhatTheServerDoesNotTakeWaits(t *testing.T) {
+	l, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := NewFront(l, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	dial := func() {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = nc.Close() })
+		_, _ = io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
+	}
+	take := func() {
+		nc, err := f.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = nc.Close()
+	}
+	dial()
+	take()
+	before := runtime.NumGoroutine()
+	const many = 50
+	for range many {
+		dial()
+	}
+	if n := runtime.NumGoroutine() - before; n > many/2 {
+		t.Errorf("%d goroutines more", n)
+	}
+	for range many {
+		take()
+	}
+	_ = f.Close()
+}
+
 // oneConn is a listener for one connection.
 type oneConn struct {
 	nc   chan net.Conn

@@ -1,6 +1,10 @@
 package wsock
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
 // A connection without anything to read is parked: its goroutine ends, its buffers go back, and the watcher of its socket
 // has it woken. Whoever changes parked from true to false starts the goroutine that goes on reading: the watcher because
@@ -34,16 +38,21 @@ func (c *Conn) unpark() {
 	}
 }
 
-// workersKept is how many workers wait for connections to read. More are made when they are needed, one for each connection: a
-// Sink may wait.
-const workersKept = 64
+// workersKept is how many workers wait for connections to read, and workerWait how long those wait about which are not needed.
+// More are made when they are needed, one for each connection: a Sink may wait.
+const (
+	workersKept = 64
+	workerWait  = 5 * time.Second
+)
 
 // crew are goroutines that read connections which were woken. Those that are kept have the stack that reading needs; the one
 // that was busy last is the next, so that few are used where few are needed.
 type crew struct {
-	mu   sync.Mutex // guards what follows
-	idle []worker
-	over bool
+	mu    sync.Mutex // guards what follows
+	idle  []worker   // the first has waited longest
+	least int        // how many were idle at any time since dismiss was called
+	check *time.Timer
+	over  bool
 }
 
 // worker is where a goroutine waits.
@@ -59,7 +68,7 @@ func (w *crew) do(c *Conn) {
 		return
 	}
 	next := w.idle[n]
-	w.idle = w.idle[:n]
+	w.idle, w.least = w.idle[:n], min(w.least, n)
 	w.mu.Unlock()
 	next <- c // which is empty
 }
@@ -83,7 +92,30 @@ func (w *crew) wait(me worker) bool {
 		return false
 	}
 	w.idle = append(w.idle, me)
+	if w.check == nil {
+		w.check = time.AfterFunc(workerWait, w.dismiss)
+	}
 	return true
+}
+
+// dismiss lets those go that were idle for as long as workerWait.
+func (w *crew) dismiss() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.letGo(w.least)
+	w.check = nil
+	if len(w.idle) > 0 {
+		w.check = time.AfterFunc(workerWait, w.dismiss)
+	}
+}
+
+// letGo ends the first n that are idle. mu is held.
+func (w *crew) letGo(n int) {
+	for _, idle := range w.idle[:n] {
+		close(idle)
+	}
+	w.idle = slices.Delete(w.idle, 0, n)
+	w.least = len(w.idle)
 }
 
 // end lets the idle workers go, and the others when they have done.
@@ -91,8 +123,8 @@ func (w *crew) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true
-	for _, idle := range w.idle {
-		close(idle)
+	w.letGo(len(w.idle))
+	if w.check != nil {
+		w.check.Stop()
 	}
-	w.idle = nil
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -385,6 +386,42 @@ func TestASinkOverAPipe(t *testing.T) {
 	}
 	wg.Wait()
 	_ = srv.Close()
+}
+
+func TestWorkersThatAreNotNeededAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(crew)
+		for range 3 {
+			me := make(worker, 1)
+			go func() {
+				for w.wait(me) {
+					if _, ok := <-me; !ok {
+						return
+					}
+				}
+			}()
+		}
+		idle := func() int {
+			synctest.Wait()
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return len(w.idle)
+		}
+		if n := idle(); n != 3 {
+			t.Fatalf("%d are idle", n)
+		}
+		time.Sleep(workerWait)
+		w.do(nil)
+		time.Sleep(workerWait)
+		if n := idle(); n != 1 {
+			t.Errorf("%d are idle, of which one was needed", n)
+		}
+		time.Sleep(workerWait)
+		if n := idle(); n != 0 {
+			t.Errorf("%d are idle, and none was needed", n)
+		}
+		w.end()
+	})
 }
 
 // parkedSoon waits until the connection is parked.

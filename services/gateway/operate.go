@@ -56,6 +56,8 @@ func (g *Gateway) answerOperators() error {
 			return err
 		}
 	}
+	// Who sees the gateway ready is answered. Where NATS cannot be reached now, it is told when it can.
+	_ = g.nc.FlushTimeout(time.Second)
 	return nil
 }
 
