@@ -4,7 +4,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"sync"
 	"time"
 )
@@ -57,14 +56,7 @@ func (p *heapPacer) watch() {
 }
 
 // liveHeap is what the last collection has left, in bytes.
-func liveHeap() uint64 {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	if live[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return live[0].Value.Uint64()
-}
+func liveHeap() uint64 { return readBytes("/gc/heap/live:bytes") }
 
 // collected takes note of a collection.
 func (p *heapPacer) collected(live uint64) {

@@ -28,14 +28,18 @@ type Runtime struct {
 // Self describes this process. It is cheap enough to be called every second.
 func Self() Runtime {
 	host, _ := os.Hostname() // nameless where it has none
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(heap)
-	r := Runtime{
+	return Runtime{
 		Version: Version(), Host: host, PID: os.Getpid(), Started: started, Uptime: time.Since(started).Seconds(),
-		Goroutines: runtime.NumGoroutine(),
+		Memory: readBytes("/memory/classes/heap/objects:bytes"), Goroutines: runtime.NumGoroutine(),
 	}
-	if heap[0].Value.Kind() == metrics.KindUint64 {
-		r.Memory = heap[0].Value.Uint64()
+}
+
+// readBytes reads one of the runtime's metrics; one that it does not have is 0.
+func readBytes(name string) uint64 {
+	s := []metrics.Sample{{Name: name}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindUint64 {
+		return 0
 	}
-	return r
+	return s[0].Value.Uint64()
 }
