@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	// spareHeap is what the heap of a busy process may grow by between two collections, if that is more than it holds.
-	spareHeap = 32 << 20
+	// spareHeap is what the heap of a busy process may grow by between two collections, if that is more than it holds. More
+	// saves little, and leaves holes: what stays of a rush of clients then lies among the garbage of many.
+	spareHeap = 8 << 20
 	// busyBelow is the time between two collections below which a process is busy; it is until none was due for quietAfter. The
-	// second is so much longer that a process in between does not go to and fro.
+	// second is so much longer that a process in between does not go to and fro. What came closer together than that is
+	// worth giving back.
 	busyBelow  = 250 * time.Millisecond
 	quietAfter = 2 * time.Second
 
@@ -23,8 +25,8 @@ const (
 
 // heapPacer makes the garbage collector run less often in a busy process with a small heap. By itself it runs each time that
 // the heap has doubled: a gateway that holds 3 MiB and relays 100 MB in a second collects 30 times in it, which takes more CPU
-// time than the relaying. A quiet process gets the runtime's own pace again, and gives the memory back at once: the
-// runtime by itself would take minutes.
+// time than the relaying. A process that has become quiet gets the runtime's own pace again, and gives memory back at once:
+// the runtime by itself would take minutes.
 type heapPacer struct {
 	set  func(percent int)
 	free func() // collects, and gives memory back
@@ -32,7 +34,8 @@ type heapPacer struct {
 	mu      sync.Mutex // guards what follows; held while set runs, so that the last one counts
 	last    time.Time  // when a collection ended
 	percent int
-	quiet   *time.Timer // runs while percent is not the ordinary one
+	own     bool        // the next one that is told is calm's own
+	quiet   *time.Timer // runs from each of those that come close together, and while percent is not the ordinary one
 }
 
 // paceHeap makes the process's heap paced, unless somebody has chosen a pace by GOGC. GOMEMLIMIT bounds the heap as ever.
@@ -63,15 +66,18 @@ func (p *heapPacer) collected(live uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	busy := now.Sub(p.last) < busyBelow
+	since := now.Sub(p.last)
 	p.last = now
-	if !busy && p.percent == ordinaryPercent {
+	if p.own {
+		p.own = false
 		return
 	}
-	p.change(max(ordinaryPercent, int(spareHeap*100/max(live, leastHeap)))) // #nosec G115 -- at most 800
+	if since < busyBelow || p.percent != ordinaryPercent {
+		p.change(max(ordinaryPercent, int(spareHeap*100/max(live, leastHeap)))) // #nosec G115 -- at most 200
+	}
 	switch {
-	case p.percent == ordinaryPercent:
-		return
+	case since >= quietAfter && p.percent == ordinaryPercent:
+		// rare collections find little
 	case p.quiet == nil:
 		p.quiet = time.AfterFunc(quietAfter, p.calm)
 	default:
@@ -93,12 +99,13 @@ func (p *heapPacer) change(percent int) {
 // calm ends the busy time.
 func (p *heapPacer) calm() {
 	p.mu.Lock()
-	back := p.percent != ordinaryPercent && time.Since(p.last) >= quietAfter
-	if back {
+	quiet := time.Since(p.last) >= quietAfter
+	if quiet {
 		p.change(ordinaryPercent)
+		p.own = true
 	}
 	p.mu.Unlock()
-	if back {
+	if quiet {
 		p.free()
 	}
 }

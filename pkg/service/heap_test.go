@@ -30,31 +30,42 @@ func TestHeapPaceFollowsTheLoad(t *testing.T) {
 				t.Errorf("%s: %d %%, want %d", why, got, want)
 			}
 		}
-		step(time.Second, 3*mib, 100, "rare collections")
-		step(300*time.Millisecond, 3*mib, 100, "rare collections")
-		step(100*time.Millisecond, 3*mib, 800, "frequent ones, and a heap that counts as the least one")
-		step(time.Second, 4*mib, 800, "as busy as before")
-		step(time.Second, 5*mib, 800, "about the same heap")
-		step(time.Second, 8*mib, 400, "a larger one")
+		calm := func(want int64, why string) {
+			t.Helper()
+			before, percent := collections.Load(), pace()
+			time.Sleep(quietAfter - time.Millisecond)
+			synctest.Wait()
+			if collections.Load() != before || pace() != percent {
+				t.Errorf("%s: %d collections more, %d %% before it was quiet", why, collections.Load()-before, pace())
+			}
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if got := collections.Load() - before; got != want || pace() != 100 {
+				t.Errorf("%s: %d collections when it was quiet, want %d, %d %%", why, got, want, pace())
+			}
+		}
+		step(quietAfter, 3*mib, 100, "rare collections")
+		step(quietAfter, 3*mib, 100, "rare collections")
+		calm(0, "rare collections")
+		step(100*time.Millisecond, 3*mib, 100, "one after a long time")
+		step(100*time.Millisecond, 3*mib, 200, "frequent ones, and a heap that counts as the least one")
+		step(time.Second, 4*mib, 200, "as busy as before")
+		step(time.Second, 5*mib, 200, "about the same heap")
+		step(time.Second, 6*mib, 133, "a larger one")
 		step(time.Second, 40*mib, 100, "one whose double is more than what is spare")
 		step(100*time.Millisecond, math.MaxUint64, 100, "a huge one")
-		step(100*time.Millisecond, 0, 800, "an empty one")
-		time.Sleep(quietAfter - time.Millisecond)
-		synctest.Wait()
-		if collections.Load() != 0 || pace() != 800 {
-			t.Errorf("%d collections, %d %% before it was quiet", collections.Load(), pace())
-		}
-		time.Sleep(time.Millisecond)
-		synctest.Wait()
-		if collections.Load() != 1 || pace() != 100 {
-			t.Errorf("%d collections, %d %% when it was quiet", collections.Load(), pace())
-		}
+		step(100*time.Millisecond, 0, 200, "an empty one")
+		calm(1, "a busy process")
 		step(0, 3*mib, 100, "the one that it made itself")
-		step(100*time.Millisecond, 3*mib, 800, "busy again")
-		time.Sleep(quietAfter)
-		synctest.Wait()
-		if got := pace(); collections.Load() != 2 || got != 100 || set[len(set)-1] != got {
-			t.Errorf("%d collections, set %v", collections.Load(), set)
+		calm(0, "its own")
+		step(100*time.Millisecond, 3*mib, 100, "busy again")
+		step(100*time.Millisecond, 3*mib, 200, "busy again")
+		calm(1, "busy again")
+		step(0, 40*mib, 100, "its own")
+		step(time.Second, 40*mib, 100, "a heap that grows, at the ordinary pace")
+		calm(1, "what was left of that")
+		if set[len(set)-1] != 100 {
+			t.Errorf("set %v", set)
 		}
 	})
 }
