@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"signalling/pkg/wsock"
 )
@@ -24,14 +25,35 @@ type query struct {
 }
 
 func readQuery(u *url.URL) query {
-	q := u.Query()
-	return query{
-		eio:       q.Get("EIO"),
-		transport: q.Get("transport"),
-		sid:       q.Get("sid"),
-		base64:    q.Get("b64") != "" && q.Get("b64") != "0",
-		jsonp:     q.Has("j"),
+	get := func(name string) string {
+		value, _ := parameter(u.RawQuery, name)
+		return value
 	}
+	_, jsonp := parameter(u.RawQuery, "j")
+	return query{
+		eio:       get("EIO"),
+		transport: get("transport"),
+		sid:       get("sid"),
+		base64:    get("b64") != "" && get("b64") != "0",
+		jsonp:     jsonp,
+	}
+}
+
+// parameter returns the first value of a name, as url.ParseQuery finds it, without making a map for each request.
+func parameter(query, name string) (value string, found bool) {
+	for pair := range strings.SplitSeq(query, "&") {
+		if strings.Contains(pair, ";") {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		if key, err := url.QueryUnescape(key); err != nil || key != name {
+			continue
+		}
+		if value, err := url.QueryUnescape(value); err == nil {
+			return value, true
+		}
+	}
+	return "", false
 }
 
 // version is the Engine.IO version asked for, 0 for any that is not served.

@@ -17,22 +17,24 @@ import (
 
 // buffers are what a request is read with, and what is handed out with its connection; kept for reuse.
 type buffers struct {
-	data bytes.Reader
-	in   *bufio.Reader
-	out  *bufio.Writer
+	data   bytes.Reader
+	in     *bufio.Reader
+	out    *bufio.Writer
+	header http.Header // of the answer
 }
 
 // answerSize is enough for the answer to a handshake.
 const answerSize = 512
 
 var handshakeBuffers = sync.Pool{New: func() any {
-	return &buffers{in: bufio.NewReaderSize(nil, readChunk), out: bufio.NewWriterSize(nil, answerSize)}
+	return &buffers{in: bufio.NewReaderSize(nil, readChunk), out: bufio.NewWriterSize(nil, answerSize), header: make(http.Header)}
 }}
 
 func (q *buffers) release() {
 	q.data.Reset(nil)
 	q.in.Reset(nil)
 	q.out.Reset(nil)
+	clear(q.header)
 	handshakeBuffers.Put(q)
 }
 
@@ -98,19 +100,13 @@ const refusalTimeout = 5 * time.Second
 type response struct {
 	nc      net.Conn // nil once it was hijacked
 	buffers *buffers
-	header  http.Header
 	status  int
 	body    strings.Builder
 	abort   bool
 }
 
 // Header implements http.ResponseWriter.
-func (w *response) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
-	}
-	return w.header
-}
+func (w *response) Header() http.Header { return w.buffers.header }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
@@ -155,7 +151,7 @@ func (w *response) end(r *http.Request) {
 	text := w.body.String()
 	answer := http.Response{
 		StatusCode: w.status, ProtoMajor: 1, ProtoMinor: 1, Request: r, Close: true,
-		Header: w.header, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
+		Header: w.Header(), ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
 	}
 	_ = answer.Write(w.nc) // a client that has gone needs none
 }
