@@ -2,8 +2,10 @@ package wsock
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -100,4 +102,42 @@ func TestWhatTheLoopTakes(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// A heartbeat leaves the socket watched as it is. What comes while it is read, or right behind it, is found all the same, and so
+// is the end.
+func TestWhatComesBehindAHeartbeat(t *testing.T) {
+	s := newServing(t, Options{}, nil)
+	beat, message := masked(0x8a, nil), masked(0x81, []byte("message"))
+	var clients sync.WaitGroup
+	for range 8 {
+		ws, e := s.dial(t)
+		clients.Go(func() {
+			for i := range 300 {
+				if i%10 == 0 {
+					parkedSoon(e.c)
+				}
+				for _, frame := range [][]byte{beat, beat, message} {
+					if _, err := ws.NetConn().Write(frame); err != nil {
+						t.Error(err)
+						return
+					}
+					for range i % 7 {
+						runtime.Gosched()
+					}
+				}
+				if _, got, err := ws.ReadMessage(); err != nil || string(got) != "message" {
+					t.Errorf("round %d: %q, %v", i, got, err)
+					return
+				}
+				<-e.pongs
+				<-e.pongs
+			}
+			parkedSoon(e.c)
+			_, _ = ws.NetConn().Write(beat)
+			_ = ws.NetConn().(*net.TCPConn).CloseWrite()
+			<-e.ended
+		})
+	}
+	clients.Wait()
 }
