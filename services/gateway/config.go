@@ -45,7 +45,7 @@ type Config struct {
 // Limits that are no settings, because nobody was seen to need others.
 const (
 	attemptTimeout   = time.Second
-	announceInterval = 30 * time.Second
+	announceInterval = time.Minute
 	writeTimeout     = 10 * time.Second
 	closeTimeout     = 5 * time.Second
 	headerTimeout    = 10 * time.Second
