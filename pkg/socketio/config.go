@@ -141,8 +141,8 @@ type Handler interface {
 
 // Pinger may be implemented by a Handler that bounds how often clients ping.
 type Pinger interface {
-	// Ping is called for each ping, pong and noop of a client that is connected, those of WebSocket included: false leaves it
-	// without an answer. It is called as the methods of Handler are.
+	// Ping is called for each ping, noop and pong of a client that is connected, those of WebSocket included, but for answers
+	// to heartbeats: false leaves it without an answer. It is called as the methods of Handler are.
 	Ping(s *Session) bool
 }
 
@@ -151,7 +151,8 @@ type Pinger interface {
 type Heartbeats interface {
 	// Pinged is called before a ping is queued.
 	Pinged(s *Session)
-	// Wants says whether Pinged and Ponged are to be called for the session. It must not wait.
+	// Wants says whether Pinged and Ponged are to be called for the session. It is asked once, after Connect, and must not
+	// wait.
 	Wants(s *Session) bool
 	// Ponged is called when it was answered.
 	Ponged(s *Session)

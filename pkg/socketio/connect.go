@@ -110,6 +110,7 @@ func (s *Session) connected() error {
 	early := s.opening.early
 	s.opening = nil
 	s.srv.clock.Stop(&s.limit)
+	s.told = s.srv.beats != nil && s.srv.beats.Wants(s)
 	s.state.Store(stateConnected)
 	s.out.Store(s.conn)
 	for _, p := range early {

@@ -97,23 +97,30 @@ func (s *Session) receivePing(text []byte) error {
 
 // beatsWanted says whether the handler is to be told of pings and pongs.
 func (s *Session) beatsWanted() bool {
-	return s.srv.beats != nil && s.state.Load() == stateConnected && s.srv.beats.Wants(s)
+	return s.state.Load() == stateConnected && s.told
 }
 
-// receivePong takes the client's answer to a ping. One that nobody waits for changes nothing.
+// receivePong takes the client's answer to a ping. One that the heartbeat does not wait for is counted as a ping is.
 func (s *Session) receivePong() error {
-	if s.eio == eio3 {
+	switch {
+	case s.eio == eio3:
 		return fmt.Errorf("%w: heartbeat in the wrong direction", errMalformed)
-	}
-	if s.beatsWanted() {
+	case !s.answered() && !s.mayPing():
+	case s.beatsWanted():
 		s.srv.beats.Ponged(s)
 	}
-	s.mu.Lock()
-	if s.pinged && !s.ended() {
-		s.pinged = false
-		s.due = time.Since(s.srv.started) + s.srv.cfg.PingInterval
-		s.beatAfter(s.srv.cfg.PingInterval)
-	}
-	s.mu.Unlock()
 	return nil
+}
+
+// answered sets the timer for the next ping, and reports whether there was one that waited for its answer.
+func (s *Session) answered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.pinged || s.ended() {
+		return false
+	}
+	s.pinged = false
+	s.due = time.Since(s.srv.started) + s.srv.cfg.PingInterval
+	s.beatAfter(s.srv.cfg.PingInterval)
+	return true
 }

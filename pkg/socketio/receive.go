@@ -37,12 +37,10 @@ func (s *Session) receive(p packetIn) error {
 // receiveControl handles packets of the heartbeat, and those that mean nothing.
 func (s *Session) receiveControl(text []byte) error {
 	switch {
-	case !s.mayPing():
-		return nil
-	case text[0] == packetPing:
-		return s.receivePing(text)
 	case text[0] == packetPong:
 		return s.receivePong()
+	case s.mayPing() && text[0] == packetPing:
+		return s.receivePing(text)
 	}
 	return nil
 }

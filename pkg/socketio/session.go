@@ -50,6 +50,8 @@ type Session struct {
 	eio     uint8         // does not change
 	// pinged: a ping is out (protocol 4).
 	pinged bool
+	// told: the handler is told of pings and pongs. It does not change once the session is connected.
+	told bool
 }
 
 // opening is what a session needs until the client has joined the namespace.

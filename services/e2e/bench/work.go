@@ -83,7 +83,7 @@ func idle(id, clients, door string, bars map[Target]Bar, rounds int) Work {
 	label := clients + " clients, " + map[string]string{"socketio": "Socket.IO", "native": "native"}[door]
 	return Work{
 		ID: id, Fresh: true, Large: true, Rounds: rounds,
-		Args: "-scenario idle -room 4 -settle 5s -duration 4s -clients " + clients + " -door " + door,
+		Args: "-scenario idle -room 4 -settle 6s -duration 12s -clients " + clients + " -door " + door,
 		Metrics: []Metric{
 			{
 				ID: "memory", Name: "idle memory per connection, " + label, Unit: "KiB",
