@@ -136,7 +136,9 @@ func TestWhatComesBehindAHeartbeat(t *testing.T) {
 			parkedSoon(e.c)
 			_, _ = ws.NetConn().Write(beat)
 			_ = ws.NetConn().(*net.TCPConn).CloseWrite()
-			<-e.ended
+			if err := <-e.ended; err == nil {
+				t.Error("ended without an error")
+			}
 		})
 	}
 	clients.Wait()
