@@ -11,6 +11,7 @@ import (
 
 // The demo page in Chromium, with fake cameras and microphones.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	runScript(t, separate(t), 4*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "page.test.mjs")
@@ -18,6 +19,7 @@ func TestPage(t *testing.T) {
 
 // The snippets of the quick start, as they stand there, in Chromium.
 func TestQuickStart(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	runScript(t, separate(t), 2*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "quickstart.test.mjs")
@@ -25,6 +27,7 @@ func TestQuickStart(t *testing.T) {
 
 // The demo page in Chromium, where sessions are kept.
 func TestPageResume(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	runScript(t, keeping(t), 2*time.Minute, []string{"CHROMIUM=" + chromium}, "--test", "--test-reporter=spec", "pageresume.test.mjs")
@@ -32,6 +35,7 @@ func TestPageResume(t *testing.T) {
 
 // The demo page in Chromium, where tokens say who people are.
 func TestPageDisplay(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	const secret = "the secret that signs the tokens of these tests"

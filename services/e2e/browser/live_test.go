@@ -12,6 +12,7 @@ import (
 
 // The pages on the admin addresses in Chromium, with clients that come and go. What a client chose for a name is not run.
 func TestLivePage(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) *labtest.Site{
 		"separate":    separate,
 		"one-process": func(t *testing.T) *labtest.Site { t.Helper(); return labtest.PrivateOneProcess(t, listen(t)) },

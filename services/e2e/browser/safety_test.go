@@ -11,6 +11,7 @@ import (
 
 // A page of another origin in Chromium.
 func TestAForeignPage(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	runScript(t, labtest.PrivateOneProcess(t), 2*time.Minute, []string{"CHROMIUM=" + chromium},
@@ -19,6 +20,7 @@ func TestAForeignPage(t *testing.T) {
 
 // Two tabs and coturn.
 func TestARelayedCall(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	chromium := need.Program(t, "chromium", "chromium")
 	s := turn.Start(t)

@@ -12,6 +12,7 @@ import (
 
 // Every gateway has the SDK; the one-process build has the page too, a gateway only where it is switched on.
 func TestWhatIsServedByDefault(t *testing.T) {
+	t.Parallel()
 	labtest.ForEachSite(t, func(t *testing.T, s *labtest.Site) {
 		base := "http" + strings.TrimSuffix(strings.TrimPrefix(s.URLOf(0), "ws"), "ws")
 		page := http.StatusNotFound
