@@ -25,6 +25,8 @@ var plans = map[string]chaos.Round{
 	"latest": {Resume: true, Forgetful: 50, Plan: []chaos.Step{
 		{Fault: "gateway-stall", After: time.Second, Lasting: 3500 * time.Millisecond},
 		{Fault: "gateway-stall", After: time.Second, Lasting: 3500 * time.Millisecond},
+		{Fault: "gateway-stall", After: time.Second, Lasting: 3500 * time.Millisecond},
+		{Fault: "gateway-stall", After: time.Second, Lasting: 3500 * time.Millisecond},
 	}},
 	// Commands are carried out, and the answers are lost.
 	"retry": {Plan: []chaos.Step{

@@ -97,6 +97,7 @@ func (d *driver) all() (all []*nodeClient) {
 // network, not by the server's word ("io server disconnect"), after which it would stay away. It connects again as soon as
 // the gateway is back, under a new id, and can use it as before.
 func TestClientsComeBackAfterAGateway(t *testing.T) {
+	t.Parallel()
 	port, err := lab.FreePort()
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ func startNginx(t *testing.T, program, file string) []string {
 // TestProxies connects clients of all kinds through the proxies to two gateways: all of them meet in one room, they are
 // spread, and when a gateway stops, its clients are back at the other one.
 func TestProxies(t *testing.T) {
+	t.Parallel()
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
 			program := need.Program(t, p.name, p.pkg)
