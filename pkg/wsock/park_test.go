@@ -410,7 +410,7 @@ func TestWorkersThatAreNotNeededAreLetGo(t *testing.T) {
 		if n := idle(); n != 3 {
 			t.Fatalf("%d are idle", n)
 		}
-		time.Sleep(workerWait)
+		time.Sleep(workerWait + workerWait/2) // between two checks, here and below
 		w.do(nil)
 		time.Sleep(workerWait)
 		if n := idle(); n != 1 {
