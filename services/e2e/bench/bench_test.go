@@ -61,7 +61,7 @@ func TestMeasure(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	works, _ := bench.Find([]string{"signals"})
 	kept, reread := keep(t)
-	b := bench.Bench{Targets: bench.Targets, Profile: time.Second, Log: io.Discard}
+	b := bench.Bench{Targets: bench.Targets, Profile: 3 * time.Second, Log: io.Discard}
 	given := 0
 	err := b.TakeProfiles(t.Context(), works, kept.Profiles, func(bench.Target, *profile.Profile) { given++ })
 	if err != nil {

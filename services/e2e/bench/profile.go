@@ -30,10 +30,14 @@ type Entry struct {
 	Percent  float64 `json:"percent"`
 }
 
-// entries is how many functions are kept of each profile.
-const entries = 6
+const (
+	// entries is how many functions are kept of each profile.
+	entries = 6
+	// enoughSamples is how many a profile must have to say anything: what sleeps most of the time is hardly ever seen.
+	enoughSamples = 50
+)
 
-// TakeProfiles profiles works. Each merged profile is given to keep too.
+// TakeProfiles profiles works. Each merged profile is given to keep too. One with too few samples is not kept.
 func (b *Bench) TakeProfiles(ctx context.Context, works []Work, into *Profiles, keep func(Target, *profile.Profile)) error {
 	closeLab, err := b.build(ctx)
 	if err != nil {
@@ -52,9 +56,12 @@ func (b *Bench) TakeProfiles(ctx context.Context, works []Work, into *Profiles, 
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", w.ID, t, err)
 			}
-			found[t] = Top(p, entries)
-			keep(t, p)
-			_, _ = fmt.Fprintf(b.Log, "%s: %s: profiled\n", w.ID, t)
+			n := samples(p)
+			_, _ = fmt.Fprintf(b.Log, "%s: %s: %d samples\n", w.ID, t, n)
+			if n >= enoughSamples {
+				found[t] = Top(p, entries)
+				keep(t, p)
+			}
 		}
 		into.Works[w.ID] = found
 	}
@@ -108,6 +115,14 @@ func fetchProfile(ctx context.Context, addr string, d time.Duration) (*profile.P
 		return nil, fmt.Errorf("%s: %s: %s", url, resp.Status, text)
 	}
 	return profile.Parse(resp.Body)
+}
+
+// samples is how many a CPU profile has.
+func samples(p *profile.Profile) (n int64) {
+	for _, s := range p.Sample {
+		n += s.Value[0]
+	}
+	return n
 }
 
 // Top are the n functions with the highest shares of a CPU profile, the highest first.
