@@ -34,7 +34,6 @@ type heapPacer struct {
 	mu      sync.Mutex // guards what follows; held while set runs, so that the last one counts
 	last    time.Time  // when a collection ended
 	percent int
-	own     bool        // the next one that is told is calm's own
 	quiet   *time.Timer // runs from each of those that come close together, and while percent is not the ordinary one
 }
 
@@ -68,16 +67,12 @@ func (p *heapPacer) collected(live uint64) {
 	now := time.Now()
 	since := now.Sub(p.last)
 	p.last = now
-	if p.own {
-		p.own = false
-		return
-	}
 	if since < busyBelow || p.percent != ordinaryPercent {
 		p.change(max(ordinaryPercent, int(spareHeap*100/max(live, leastHeap)))) // #nosec G115 -- at most 200
 	}
 	switch {
 	case since >= quietAfter && p.percent == ordinaryPercent:
-		// rare collections find little
+		// rare ones find little; calm's own is one of them
 	case p.quiet == nil:
 		p.quiet = time.AfterFunc(quietAfter, p.calm)
 	default:
@@ -102,7 +97,6 @@ func (p *heapPacer) calm() {
 	quiet := time.Since(p.last) >= quietAfter
 	if quiet {
 		p.change(ordinaryPercent)
-		p.own = true
 	}
 	p.mu.Unlock()
 	if quiet {

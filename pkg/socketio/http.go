@@ -29,12 +29,13 @@ func readQuery(u *url.URL) query {
 		value, _ := parameter(u.RawQuery, name)
 		return value
 	}
+	b64 := get("b64")
 	_, jsonp := parameter(u.RawQuery, "j")
 	return query{
 		eio:       get("EIO"),
 		transport: get("transport"),
 		sid:       get("sid"),
-		base64:    get("b64") != "" && get("b64") != "0",
+		base64:    b64 != "" && b64 != "0",
 		jsonp:     jsonp,
 	}
 }

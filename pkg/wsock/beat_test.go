@@ -104,8 +104,7 @@ func TestWhatTheLoopTakes(t *testing.T) {
 	}
 }
 
-// A heartbeat leaves the socket watched as it is. What comes while it is read, or right behind it, is found all the same, and so
-// is the end.
+// What comes while a heartbeat is read, or right behind it, is found, and so is the end.
 func TestWhatComesBehindAHeartbeat(t *testing.T) {
 	s := newServing(t, Options{}, nil)
 	beat, message := masked(0x8a, nil), masked(0x81, []byte("message"))
