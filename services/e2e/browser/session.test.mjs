@@ -47,6 +47,12 @@ async function scripted(...scripts) {
   };
 }
 
+function gate() {
+  let open;
+  const passed = new Promise((resolve) => (open = resolve));
+  return { open, passed };
+}
+
 const hello = (id, token, window = 60_000) => ({
   event: "welcome", clientId: id, protocol: PROTOCOL, maxMessageBytes: 262_144, resume: token, resumeWindow: window,
 });
@@ -117,16 +123,17 @@ test("what was missed comes once and in order; what the server has not got is se
 });
 
 test("signals stay kept after they count as sent, within bounds", async () => {
-  let welcome;
-  const away = new Promise((resolve) => (welcome = resolve)); // until all is said that is said without a connection
+  const counted = gate(); // all of the first signals count as sent
+  const away = gate(); // all is said that is said without a connection
   const server = await scripted(
     async (peer) => {
       await enter(peer);
       while ((await peer.next()).data !== 599);
+      await counted.passed;
       peer.end();
     },
     async (peer) => {
-      await away;
+      await away.passed;
       peer.send(hello("new", "unused"));
       await peer.expect(ask("t1", 1));
       peer.send(resumed("t2", 1, 1));
@@ -140,10 +147,11 @@ test("signals stay kept after they count as sent, within bounds", async () => {
   const c = client(server.url, { signalGrace: 10 });
   await c.joinRoom("r");
   await Promise.all(Array.from({ length: 600 }, (_, n) => c.signal("r", "x", n)));
+  counted.open();
   await saw(c, "down");
   const kept = Array.from({ length: 512 }, (_, n) => c.signal("r", "x", `away ${n}`));
   await assert.rejects(c.signal("r", "x", "too much"), code("disconnected"));
-  welcome();
+  away.open();
   await saw(c, "resumed");
   await Promise.all(kept);
   await c.leaveRoom("r");
