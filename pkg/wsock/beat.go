@@ -14,13 +14,14 @@ type Beater interface {
 // parked again; otherwise a worker goes on from there.
 func (c *Conn) beat() bool {
 	c.fed = true
-	if c.fault = c.in.read(false); c.fault != nil || !mayBeat(c.in.data) || c.isClosing() || !c.took(c.in.data) {
+	if c.fault = c.in.read(false); c.fault != nil || c.in.full || !mayBeat(c.in.data) || c.isClosing() || !c.took(c.in.data) {
 		return false
 	}
 	c.fed = false
 	c.hear()
 	c.in.release()
-	return c.park()
+	done, _ := c.park()
+	return done
 }
 
 // took reports whether a frame of mayBeat was a heartbeat, which is dealt with then. Gorilla does not see it: between two

@@ -57,7 +57,7 @@ func TestHeartbeatsThatAreMessages(t *testing.T) {
 				wantEcho(t, ws, []byte("message"))
 			}
 		}
-		if sockets != nil { // else it is a message like others
+		if parks { // else it is a message like others
 			if lively.check(); !parkedSoon(b.c) {
 				t.Fatal("not parked")
 			}

@@ -188,6 +188,9 @@ func (b *begun) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// NetConn is the connection, for who has read the rest.
+func (b *begun) NetConn() net.Conn { return b.socket }
+
 // errBegun is returned where the socket would be read past what was read already.
 var errBegun = errors.New("wsock: there is something that was read already")
 

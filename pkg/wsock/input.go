@@ -2,6 +2,7 @@ package wsock
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -16,7 +17,9 @@ type input struct {
 	rc   syscall.RawConn // nil for what is no plain socket (TLS, pipes), which is read directly
 	data []byte          // what was read from the socket and is not taken yet
 	buf  *[inputBuffer]byte
-	full bool // the last read filled the buffer: there may be more
+	full bool // there may be more behind what was read
+
+	more atomic.Bool // whatever is read, there is more behind it: the end, as a rule
 }
 
 // take hands out what there is.

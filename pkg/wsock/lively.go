@@ -34,8 +34,10 @@ func (p *pace) woken() bool {
 // stay makes the connection lively.
 func (c *Conn) stay() {
 	c.pace = pace{}
-	c.lively = true
-	lively.add(c)
+	if c.lively = c.own.joinRuntime(); c.lively {
+		c.watched = false
+		lively.add(c)
+	}
 }
 
 // calm is called when the wait of a lively connection was ended by the deadline that says so. It returns the error of any
@@ -47,6 +49,7 @@ func (c *Conn) calm(err error) error {
 		return err
 	}
 	c.lively = false
+	c.own.leaveRuntime()
 	return c.nc.SetReadDeadline(time.Time{})
 }
 

@@ -1,39 +1,113 @@
 package wsock
 
 import (
+	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
 )
 
 // A connection without anything to read is parked: its goroutine ends, its buffers go back, and the watcher of its socket
-// has it woken. Whoever changes parked from true to false starts the goroutine that goes on reading: the watcher because
-// the socket is readable, or drop because the connection has ended.
+// has it woken. Whoever changes its state from parked has it read on, by another goroutine or by one that waits: the watcher
+// because the socket is readable, or Drop because the connection has ended.
+//
+// The watcher tells of what comes once, also while the connection is read. Then it may be that the reader has just looked, so it
+// looks again before it parks.
 //
 // A connection leaves the watcher before its socket is closed, and what the watcher still says of it afterwards is about a number
 // that is not in use, or has another generation: a descriptor that the system uses again is never taken for the old one.
 
-// watcher tells when sockets are readable.
-type watcher interface {
-	// watch arms the watcher for the connection: it is woken once. It fails if the socket is closed.
-	watch(c *Conn) error
-	// forget takes the connection out, before its socket is closed. mu of the connection is not held.
-	forget(c *Conn)
+// ownSocket is a connection that is not the runtime's to wait for, but the watcher's.
+type ownSocket interface {
+	// watch has the watcher tell what comes from now on, or has come already. It fails if the connection has ended.
+	watch() error
+	// joinRuntime has the runtime wait for it, until leaveRuntime, instead of the watcher. It returns false if it does not.
+	joinRuntime() bool
+	leaveRuntime()
+	// writev writes all, and takes what is written from out. It waits while the peer takes nothing, until the write deadline.
+	writev(out *net.Buffers) (int64, error)
+	// forget takes the connection out of the watcher, before it is closed. mu of the connection is not held.
+	forget()
 }
 
-// park leaves the connection to the watcher. It returns false if the caller must wait itself.
-func (c *Conn) park() bool {
-	if c.in.rc == nil || sockets == nil {
-		return false
+// The states of a connection.
+const (
+	reading      int32 = iota
+	readingAgain       // something may have come since it was read
+	parked
+	awaited // its goroutine waits for wake
+)
+
+// park leaves the connection to the watcher. If it does not, the caller must go on reading, and wait for what comes if wait.
+func (c *Conn) park() (done, wait bool) {
+	if c.own == nil {
+		return false, true
 	}
-	c.takeBack()         // there is nothing in it
-	c.parked.Store(true) // from here on another goroutine may read
-	return sockets.watch(c) == nil || !c.parked.CompareAndSwap(true, false)
+	c.takeBack() // there is nothing in it
+	c.wake = nil
+	done, err := c.leave(parked)
+	return done, err != nil
 }
 
-// unpark has a connection read that is parked, to find out that it has ended.
+// await waits until something may have come.
+func (c *Conn) await(end *deadline) error {
+	if c.wake == nil {
+		c.wake = make(chan struct{}, 1)
+	}
+	done, err := c.leave(awaited)
+	if !done || wait(c.wake, end) == nil {
+		return err
+	}
+	if c.state.CompareAndSwap(awaited, reading) {
+		return os.ErrDeadlineExceeded
+	}
+	<-c.wake // somebody is about to send
+	return nil
+}
+
+// leave makes the connection one that is parked or awaited: from then on others may have it read. done is false if it is the
+// caller's still.
+func (c *Conn) leave(as int32) (done bool, err error) {
+	first := !c.watched
+	c.watched = true
+	switch {
+	case !c.state.CompareAndSwap(reading, as):
+		c.state.Store(reading)
+	case !first:
+		return true, nil
+	default:
+		if err = c.own.watch(); err == nil || !c.state.CompareAndSwap(as, reading) {
+			return true, nil
+		}
+	}
+	c.watched = !first
+	return false, err
+}
+
+// readable tells of the connection that there is something to find out. It returns true if the caller is to have it read.
+func (c *Conn) readable() bool {
+	for {
+		s := c.state.Load()
+		next := reading
+		if s == reading {
+			next = readingAgain
+		}
+		switch {
+		case s == readingAgain:
+			return false
+		case !c.state.CompareAndSwap(s, next):
+			continue
+		case s == awaited:
+			c.wake <- struct{}{} // which is empty
+		}
+		return s == parked
+	}
+}
+
+// unpark has it found out that the connection has ended, or may not be read now.
 func (c *Conn) unpark() {
-	if c.parked.CompareAndSwap(true, false) {
+	if c.readable() {
 		go c.woken()
 	}
 }

@@ -10,27 +10,32 @@ import (
 )
 
 // sockets is the process's watcher.
-var sockets watcher = new(epoll)
+var sockets epoll
 
 // epoll watches sockets by an instance of epoll(7) of our own, beside that of Go's runtime, which would want a goroutine for
-// each of them. Its loop is a goroutine that waits for the instance itself to become readable, by the runtime's: so no thread
-// is held, and an idle processor finds the loop as it finds any other goroutine. The loop is there while connections are.
+// each of them. Its loop is a goroutine that waits by the runtime's: so no thread is held, and an idle processor finds the loop
+// as it finds any other goroutine. The loop is there while connections are.
+//
+// Between the two instances lies a third, the gate, which the runtime watches and which watches ours. The loop shuts it while it
+// is at work, or the runtime would be woken for each socket.
 type epoll struct {
 	mu      sync.Mutex // guards what follows
 	fd      int        // 0 before the first connection
-	file    *os.File   // of fd
-	rc      syscall.RawConn
-	crew    *crew // nil while there is no connection
-	running bool  // the loop
+	gate    *os.File
+	rc      syscall.RawConn // of the gate
+	crew    *crew           // nil while there is no connection
+	running bool            // the loop
 	slots   []slot
 	free    []int32
 	count   int // connections
 
+	generation int32 // of the newest connection
+
 	events [128]syscall.EpollEvent // the loop's
-	ready  []*Conn
+	ready  []found
 }
 
-// slot is a connection's, of which epoll keeps number and generation for us. A slot that is used again has another generation.
+// slot is a connection's, of which epoll keeps number and generation for us. Each connection has a generation of its own.
 type slot struct {
 	conn       *Conn
 	generation int32
@@ -39,16 +44,32 @@ type slot struct {
 // place is the slot that a connection has; the zero place is none.
 type place struct{ number, generation int32 }
 
-// EPOLLONESHOT: a socket that has become readable is not watched any more, until it is armed again.
-const interest = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
+// What epoll tells of a socket: what has come, the peer's end, and urgent data, which divides what is read, each once (EPOLLET).
+// edge is syscall.EPOLLET, which is a negative number there.
+const (
+	edge    = 1 << 31
+	arrival = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLPRI
+	room    = syscall.EPOLLOUT
+)
 
-// watch implements watcher.
-func (e *epoll) watch(c *Conn) error {
-	at, op, err := e.placeOf(c)
+// watch implements ownSocket.
+func (d *detached) watch() error { return d.tell(arrival, 0) }
+
+// tell has more events told, and others not. What is the case already is told at once.
+func (d *detached) tell(more, less uint32) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at, op, err := sockets.placeOf(d.c)
 	if err != nil {
 		return err
 	}
-	return e.control(c, op, at)
+	d.interest = d.interest&^less | more
+	e := syscall.EpollEvent{Events: d.interest | edge, Fd: at.number, Pad: at.generation}
+	controlErr := d.Control(func(fd uintptr) { err = syscall.EpollCtl(sockets.fd, op, int(fd), &e) }) // #nosec G115 -- a file descriptor
+	if err = errors.Join(err, controlErr); err != nil && op == syscall.EPOLL_CTL_ADD {
+		d.forget()
+	}
+	return err
 }
 
 // placeOf returns the connection's slot, and how it is told to epoll. One that has ended may have been forgotten already, and
@@ -57,7 +78,7 @@ func (e *epoll) placeOf(c *Conn) (at place, op int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.dead || c.cut:
+	case c.dead:
 		return at, 0, net.ErrClosed
 	case c.place != place{}:
 		return c.place, syscall.EPOLL_CTL_MOD, nil
@@ -66,45 +87,16 @@ func (e *epoll) placeOf(c *Conn) (at place, op int, err error) {
 	return c.place, syscall.EPOLL_CTL_ADD, err
 }
 
-// forget implements watcher. The socket itself leaves the instance when it is closed (epoll(7), "Will closing a file descriptor
+// forget implements ownSocket. The socket itself leaves the instance when it is closed (epoll(7), "Will closing a file descriptor
 // cause it to be removed"); what is still said of it is of a slot without a connection, or with another one's generation.
-func (e *epoll) forget(c *Conn) {
-	c.mu.Lock()
-	at := c.place
-	c.place = place{}
-	c.mu.Unlock()
-	if at == (place{}) {
-		return
+func (d *detached) forget() {
+	d.c.mu.Lock()
+	at := d.c.place
+	d.c.place = place{}
+	d.c.mu.Unlock()
+	if at != (place{}) {
+		sockets.leave(at)
 	}
-	e.leave(at)
-}
-
-// change is a call of epoll_ctl, kept for reuse with the function that RawConn wants.
-type change struct {
-	epfd, op int
-	event    syscall.EpollEvent
-	err      error
-	do       func(fd uintptr)
-}
-
-var changes = sync.Pool{New: func() any {
-	h := new(change)
-	h.do = func(fd uintptr) {
-		h.err = syscall.EpollCtl(h.epfd, h.op, int(fd), &h.event) // #nosec G115 -- a file descriptor
-	}
-	return h
-}}
-
-// control changes what is watched. RawConn keeps the socket from being closed meanwhile.
-func (e *epoll) control(c *Conn, op int, at place) error {
-	h := changes.Get().(*change)
-	defer changes.Put(h)
-	h.epfd, h.op = e.fd, op // fd does not change once there was a connection
-	h.event = syscall.EpollEvent{Events: interest, Fd: at.number, Pad: at.generation}
-	if err := c.in.rc.Control(h.do); err != nil {
-		return err
-	}
-	return h.err
 }
 
 // enter gives a connection a slot.
@@ -122,8 +114,8 @@ func (e *epoll) enter(c *Conn) (place, error) {
 	n := e.free[len(e.free)-1]
 	e.free = e.free[:len(e.free)-1]
 	s := &e.slots[n]
-	s.generation = max(s.generation+1, 1) // never 0, also when it has gone round
-	s.conn = c
+	e.generation = max(e.generation+1, 1) // never 0, also when it has gone round
+	s.generation, s.conn = e.generation, c
 	return place{n, s.generation}, nil
 }
 
@@ -137,13 +129,13 @@ func (e *epoll) leave(at place) {
 		e.slots, e.free = e.slots[:0:0], nil
 		e.crew.end()
 		e.crew = nil
-		_ = e.file.SetReadDeadline(time.Now()) // ends the loop
+		_ = e.gate.SetReadDeadline(time.Now()) // ends the loop
 	}
 }
 
 // start makes what a first connection needs. mu is held.
 func (e *epoll) start() error {
-	if e.file == nil {
+	if e.gate == nil {
 		if err := e.open(); err != nil {
 			return err
 		}
@@ -151,7 +143,7 @@ func (e *epoll) start() error {
 	if e.count > 0 {
 		return nil
 	}
-	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
+	if err := e.gate.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
 	e.crew = new(crew)
@@ -162,26 +154,46 @@ func (e *epoll) start() error {
 	return nil
 }
 
-// open makes the instance. It stays open, without a goroutine, when the last connection has gone.
+// open makes the instances. They stay open, without a goroutine, when the last connection has gone.
 func (e *epoll) open() error {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
+	gate, rc, err := openGate(fd)
+	if err != nil {
+		return errors.Join(err, syscall.Close(fd))
+	}
+	e.fd, e.gate, e.rc = fd, gate, rc
+	return nil
+}
+
+// openGate makes the gate of an instance, open.
+func openGate(fd int) (*os.File, syscall.RawConn, error) {
+	gate, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("epoll_create1", err)
+	}
 	// What is not non-blocking, os.File would wait for in a thread.
-	err = syscall.SetNonblock(fd, true)
-	file := os.NewFile(uintptr(fd), "epoll")
+	err = syscall.SetNonblock(gate, true)
+	file := os.NewFile(uintptr(gate), "epoll")
 	if err == nil {
 		err = file.SetReadDeadline(time.Time{}) // fails if the runtime cannot wait for it
 	}
 	if err == nil {
-		e.rc, err = file.SyscallConn()
+		err = gateControl(gate, syscall.EPOLL_CTL_ADD, fd)
 	}
-	if err != nil {
-		return errors.Join(err, file.Close())
+	rc, connErr := file.SyscallConn()
+	if err = errors.Join(err, connErr); err != nil {
+		return nil, nil, errors.Join(err, file.Close())
 	}
-	e.fd, e.file = fd, file
-	return nil
+	return file, rc, nil
+}
+
+// gateControl opens the gate: it becomes readable once, when the instance does or if it is.
+func gateControl(gate, op, fd int) error {
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(gate, op, fd, &event))
 }
 
 // loop wakes connections until there are none any more.
@@ -198,37 +210,76 @@ func (e *epoll) loop() {
 	}
 }
 
-// wake wakes the connections whose sockets are readable. It returns false, which means that the instance is to be waited
-// for: the runtime notices what comes from the moment on at which it has last told us of something.
-func (e *epoll) wake(fd uintptr) bool {
-	for {
-		n, err := syscall.EpollWait(int(fd), e.events[:], 0) // #nosec G115 -- a file descriptor
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		e.find(e.events[:max(n, 0)])
-		if n < len(e.events) {
-			return false
-		}
+// nap is how long the loop waits for more answers to heartbeats. Heartbeats are sent many at once (slots.Clock), and their
+// answers come one by one: waking for each of them would cost more than reading it.
+const nap = time.Millisecond
+
+// wake wakes the connections whose sockets are readable. It returns false, which means that the gate is to be waited for: the
+// runtime notices what comes from the moment on at which it has last told us of something.
+func (e *epoll) wake(gate uintptr) bool {
+	_, _ = syscall.EpollWait(int(gate), e.events[:1], 0) // shuts it
+	for e.round() {
 	}
+	_ = gateControl(int(gate), syscall.EPOLL_CTL_MOD, e.fd) // #nosec G115 -- a file descriptor
+	return false
 }
 
-// find hands the connections of events to workers.
-func (e *epoll) find(events []syscall.EpollEvent) {
+// round wakes some connections. It returns true if there may be more, now or after the nap that it has taken.
+func (e *epoll) round() bool {
+	n, err := syscall.EpollWait(e.fd, e.events[:], 0)
+	if errors.Is(err, syscall.EINTR) {
+		return true
+	}
+	beats := e.find(e.events[:max(n, 0)])
+	if n == len(e.events) {
+		return true
+	}
+	if n <= 0 || !beats {
+		return false
+	}
+	time.Sleep(nap) //nolint:forbidigo // nothing tells how many are still to come
+	return true
+}
+
+// found is a connection of which something is told.
+type found struct {
+	conn   *Conn
+	events uint32
+}
+
+// find hands the connections of events to workers. It reports whether there was nothing but answers to heartbeats.
+func (e *epoll) find(events []syscall.EpollEvent) (beats bool) {
 	e.mu.Lock()
 	workers := e.crew
 	for i := range events {
 		at := place{events[i].Fd, events[i].Pad}
-		if int(at.number) < len(e.slots) && e.slots[at.number].generation == at.generation {
-			e.ready = append(e.ready, e.slots[at.number].conn)
+		if int(at.number) < len(e.slots) && e.slots[at.number].generation == at.generation && e.slots[at.number].conn != nil {
+			e.ready = append(e.ready, found{e.slots[at.number].conn, events[i].Events})
 		}
 	}
 	e.mu.Unlock()
-	for _, c := range e.ready {
-		if c != nil && c.parked.CompareAndSwap(true, false) && !c.beat() {
-			workers.do(c)
-		}
+	beats = true
+	for _, f := range e.ready {
+		beats = f.dealt(workers) && beats // it must be called
 	}
 	clear(e.ready)
 	e.ready = e.ready[:0]
+	return beats
+}
+
+// dealt has the connection read or written. It reports whether it was an answer to a heartbeat, which is dealt with then.
+func (f found) dealt(workers *crew) (beat bool) {
+	if f.events&^arrival != 0 {
+		f.conn.nc.(*detached).roomy()
+	}
+	if f.events&^(syscall.EPOLLIN|room) != 0 {
+		f.conn.in.more.Store(true)
+	}
+	if f.events == room || !f.conn.readable() {
+		return false
+	}
+	if beat = f.conn.beat(); !beat {
+		workers.do(f.conn)
+	}
+	return beat
 }

@@ -172,61 +172,9 @@ func TestPingsAndPongsOfASink(t *testing.T) {
 	}
 }
 
-// However a parked connection ends, its Sink is told, once.
-func TestEndsOfAParkedConnection(t *testing.T) {
-	for name, c := range map[string]struct {
-		end  func(ws *websocket.Conn, c *Conn)
-		code int // 0 for a failure of the network
-	}{
-		"the peer's close": {func(ws *websocket.Conn, _ *Conn) {
-			_ = ws.WriteControl(opClose, websocket.FormatCloseMessage(4001, ""), time.Time{})
-		}, 4001},
-		"the network": {func(ws *websocket.Conn, _ *Conn) {
-			_ = ws.NetConn().(*net.TCPConn).SetLinger(0)
-			_ = ws.NetConn().Close()
-		}, 0},
-		"the peer's half":   {func(ws *websocket.Conn, _ *Conn) { _ = ws.NetConn().(*net.TCPConn).CloseWrite() }, 0},
-		"our close":         {func(ws *websocket.Conn, c *Conn) { c.Close(4002, ""); _, _, _ = ws.ReadMessage() }, 4002},
-		"an unheard close":  {func(_ *websocket.Conn, c *Conn) { c.Close(4003, "") }, 4003},
-		"a cut":             {func(_ *websocket.Conn, c *Conn) { c.Cut(4004, "") }, 4004},
-		"a dropped network": {func(_ *websocket.Conn, c *Conn) { c.Drop(); c.Drop() }, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ws, e := newServing(t, Options{CloseTimeout: 100 * time.Millisecond}, nil).dial(t)
-			c.end(ws, e.c)
-			var closed *CloseError
-			if err := <-e.ended; errors.As(err, &closed) != (c.code != 0) || closed != nil && closed.Code != c.code {
-				t.Errorf("ended with %v, want %d", err, c.code)
-			}
-		})
-	}
-}
-
-// A connection is cut or dropped at any moment, also while its reader is on its way to be parked.
-func TestEndsAtAnyMoment(t *testing.T) {
-	s := newServing(t, Options{CloseTimeout: 5 * time.Second}, nil)
-	for i := range 200 {
-		ws, e := s.dial(t)
-		go func() { _ = ws.WriteMessage(OpText, []byte("x")) }()
-		for range i % 7 {
-			runtime.Gosched()
-		}
-		if i%2 == 0 {
-			e.c.Cut(4000, "")
-		} else {
-			e.c.Drop()
-		}
-		_ = ws.Close()
-		if err := <-e.ended; err == nil {
-			t.Error("ended without an error")
-		}
-	}
-}
-
-// Connections that wait have no goroutine, where connections can be parked.
 // Connections that were lively for a while are parked all the same.
 func TestALivelyConnectionCalmsDown(t *testing.T) {
-	if sockets == nil {
+	if !parks {
 		t.Skip("connections are not parked here")
 	}
 	ws, e := newServing(t, Options{}, nil).dial(t)
@@ -238,7 +186,7 @@ func TestALivelyConnectionCalmsDown(t *testing.T) {
 			wantEcho(t, ws, []byte("x"))
 			<-e.idle
 		}
-		if e.c.parked.Load() {
+		if e.c.state.Load() == parked {
 			t.Errorf("round %d: parked at once", round)
 		}
 		if !parkedSoon(e.c) {
@@ -247,8 +195,9 @@ func TestALivelyConnectionCalmsDown(t *testing.T) {
 	}
 }
 
+// Connections that wait have no goroutine, where connections can be parked.
 func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
-	if sockets == nil {
+	if !parks {
 		t.Skip("connections are not parked here")
 	}
 	const n = 200
@@ -426,42 +375,13 @@ func TestWorkersThatAreNotNeededAreLetGo(t *testing.T) {
 
 // parkedSoon waits until the connection is parked.
 func parkedSoon(c *Conn) bool {
-	for deadline := time.Now().Add(10 * time.Second); !c.parked.Load(); runtime.Gosched() {
+	for deadline := time.Now().Add(10 * time.Second); c.state.Load() != parked; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			return false
 		}
 		lively.check()
 	}
 	return true
-}
-
-// After a Cut nothing is handed over, not even what a Leave has let in.
-func TestACutAfterALeave(t *testing.T) {
-	hold := make(chan struct{})
-	ws, e := newServing(t, Options{}, hold).dial(t)
-	if _, err := ws.NetConn().Write(bytes.Repeat(masked(0x81, []byte("a")), 5)); err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(10 * time.Second); !e.busy.Load(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatal("no message")
-		}
-	}
-	e.c.Leave(4001, "")
-	e.c.Cut(4002, "")
-	for messages := 0; ; {
-		select {
-		case hold <- struct{}{}:
-			if messages++; messages > 1 {
-				t.Fatal("a message after the Cut")
-			}
-		case err := <-e.ended:
-			if err == nil {
-				t.Error("ended without an error")
-			}
-			return
-		}
-	}
 }
 
 // quiet is a Sink for measuring.
@@ -509,3 +429,6 @@ func BenchmarkWake(b *testing.B) {
 		b.Error("more than was sent")
 	}
 }
+
+// parks says whether connections are parked here.
+const parks = runtime.GOOS == "linux"

@@ -29,9 +29,17 @@ type Sink interface {
 func (c *Conn) Serve(s Sink) {
 	c.sink = s
 	c.Flush()
-	if c.pending() || !c.park() {
-		go c.run()
+	read := c.run
+	if !c.pending() && !c.in.full {
+		done, wait := c.park()
+		if done {
+			return
+		}
+		if !wait {
+			read = c.woken
+		}
 	}
+	go read()
 }
 
 // run reads and hands over until there is nothing more for now, or ever.
@@ -85,10 +93,14 @@ func (c *Conn) receive() error {
 			continue
 		}
 		c.sink.Idle()
-		if !c.lively && c.park() {
+		done, wait := false, true
+		if !c.lively {
+			done, wait = c.park()
+		}
+		if done {
 			return nil
 		}
-		if err := c.more(true); err != nil {
+		if err := c.more(wait); err != nil {
 			return err
 		}
 	}

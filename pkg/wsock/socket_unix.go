@@ -49,7 +49,7 @@ func (a *attempt) tryRead(fd uintptr) bool {
 			break
 		}
 	}
-	in.full = a.n == inputBuffer
+	in.full = a.n == inputBuffer || a.n > 0 && in.more.Load()
 	if a.n > 0 {
 		in.data = in.buf[:a.n]
 		return true

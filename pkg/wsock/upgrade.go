@@ -98,6 +98,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.nc = nc
 	if sc, ok := nc.(syscall.Conn); ok && plainSockets {
 		c.in.rc, _ = sc.SyscallConn() // without it the connection is read as any other
+		c.detach()
 	}
 	c.br = new(bufio.Reader)
 	c.lend()

@@ -39,11 +39,14 @@ type Conn struct {
 	fed     bool    // the watcher's loop has read already
 	fault   error   // ... and met this
 	lively  bool
+	own     ownSocket     // nil if the runtime waits for it
+	watched bool          // the watcher tells of what comes
+	wake    chan struct{} // of await; nil if nobody waits in it
 	pace    pace
 
-	parked  atomic.Bool // there is no reading goroutine: see park.go
-	heardOf atomic.Bool // something has come since a lively connection was checked
-	heard   atomic.Bool // anything has arrived since Heard
+	state   atomic.Int32 // whether there is a reading goroutine: see park.go
+	heardOf atomic.Bool  // something has come since a lively connection was checked
+	heard   atomic.Bool  // anything has arrived since Heard
 
 	mu      sync.Mutex // guards what follows; never held during a system call
 	queue   *batch     // frames that wait for the writer; nil if none
@@ -207,7 +210,7 @@ func (c *Conn) writeAll(out net.Buffers) error {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(c.o.WriteTimeout)); err != nil {
 			return err
 		}
-		n, err := out.WriteTo(c.nc)
+		n, err := c.writeSome(&out)
 		if err == nil {
 			return c.nc.SetWriteDeadline(time.Time{}) // else a later write at once would fail
 		}
@@ -216,6 +219,14 @@ func (c *Conn) writeAll(out net.Buffers) error {
 			return err
 		}
 	}
+}
+
+// writeSome takes from out what it has written.
+func (c *Conn) writeSome(out *net.Buffers) (int64, error) {
+	if c.own != nil {
+		return c.own.writev(out)
+	}
+	return out.WriteTo(c.nc)
 }
 
 // writePiece is how much of a connection that is no plain socket is written at once: what fits a TLS record (RFC 8446
@@ -252,8 +263,8 @@ func (c *Conn) Drop() {
 	c.mu.Lock()
 	c.dead = true
 	c.mu.Unlock()
-	if sockets != nil {
-		sockets.forget(c)
+	if c.own != nil {
+		c.own.forget()
 	}
 	_ = c.nc.Close()
 	c.unpark()

@@ -122,6 +122,9 @@ func (c *connection) Close() error {
 	return c.TCPConn.Close()
 }
 
+// NetConn is the connection itself.
+func (c *connection) NetConn() net.Conn { return c.TCPConn }
+
 // proxied takes the PROXY header of connections that trusted proxies make; others have none.
 func proxied(l net.Listener, proxies door.Proxies, patience time.Duration) net.Listener {
 	return &proxyproto.Listener{
