@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// selfPingInterval is how often we send ourselves a message, so that a living link to NATS is never silent.
-	selfPingInterval = 500 * time.Millisecond
+	// selfPingInterval is the silence after which we send ourselves a message, so that a living link to NATS is never silent
+	// for long.
+	selfPingInterval = 750 * time.Millisecond
 	// maxSilence is the longest time without any message after which we still believe that we hear everything. Beyond it
 	// the link was dead or this process did not run: then the silence of others proves nothing about them.
 	maxSilence = 1500 * time.Millisecond
@@ -47,10 +48,18 @@ func (e *Engine) hear() {
 func (e *Engine) deaf() bool { return e.now.Sub(e.link.heard) > maxSilence || e.down.Load() }
 
 func (e *Engine) pingSelf() {
-	if e.now.Sub(e.link.pinged) >= selfPingInterval {
+	if !e.now.Before(e.selfPingDue()) {
 		e.link.pinged = e.now
 		e.publish(bus.RoomsPingSubject(e.opts.Instance), nil)
 	}
+}
+
+func (e *Engine) selfPingDue() time.Time {
+	last := e.link.heard
+	if last.Before(e.link.pinged) {
+		last = e.link.pinged
+	}
+	return last.Add(selfPingInterval)
 }
 
 // freshStart begins anew after a time in which messages may have been lost. Everybody gets a full timeout again, because

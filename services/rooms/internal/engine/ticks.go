@@ -34,7 +34,7 @@ func (e *Engine) untilTick() time.Duration {
 	if !e.quiet {
 		return tickInterval
 	}
-	due := e.link.pinged.Add(selfPingInterval)
+	due := e.selfPingDue()
 	if e.nextDigest.Before(due) {
 		due = e.nextDigest
 	}
