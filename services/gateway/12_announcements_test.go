@@ -147,6 +147,8 @@ func TestAnnouncementsFromTimeToTime(t *testing.T) {
 	const interval = 30 * time.Second
 	scene(t, func(t *testing.T, w *world) {
 		last := map[int]time.Time{}
+		moments := 0
+		var previous time.Time
 		started := time.Now()
 		for time.Since(started) < 5*time.Minute {
 			a := w.owner.takeAnnounce()
@@ -155,9 +157,16 @@ func TestAnnouncementsFromTimeToTime(t *testing.T) {
 				within(t, "the next announcement", a.at.Sub(at), interval/2, interval*3/2+tick)
 			}
 			last[a.partition] = a.at
+			if !a.at.Equal(previous) {
+				moments++
+			}
+			previous = a.at
 		}
 		if len(last) != bus.Partitions {
 			t.Errorf("%d partitions were announced", len(last))
+		}
+		if most := int(5*time.Minute/interval+1) * 12; moments > most { // 12 groups in each interval
+			t.Errorf("announcements at %d moments, want %d at most", moments, most)
 		}
 	}, func(s *settings) { s.hub.AnnounceInterval = interval })
 }

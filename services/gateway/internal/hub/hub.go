@@ -57,6 +57,8 @@ type Hub struct {
 	names map[string]string // interned gateway ids; the dispatcher's
 	shown atomic.Int64      // when show sent a heartbeat, in ns
 
+	groups time.Time // when a group of announcements begins, see nextAnnounce
+
 	signal bus.Signal // of onSignal, kept for reuse; the dispatcher's
 
 	mu       sync.Mutex // guards what follows
@@ -100,6 +102,7 @@ func New(cfg Config, nc *nats.Conn, log *slog.Logger) (*Hub, error) {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.links = links{h: h, out: make(map[string]*link), in: make(map[string]*incoming)}
 	now := time.Now()
+	h.groups = now.Add(-rand.N(max(cfg.AnnounceInterval, 1))) // #nosec G404 -- other gateways have other groups
 	for n := range h.parts {
 		h.parts[n].init(h, n, now)
 	}
@@ -253,7 +256,13 @@ func (h *Hub) publishTraced(subject, reply string, data []byte, span *tracing.Sp
 	return h.nc.PublishRequest(subject, reply, data)
 }
 
-// nextAnnounce spreads the announcements of the gateways and partitions over time.
+// announceGroups is how many groups the announcements without a reason are in that fall into AnnounceInterval.
+const announceGroups = 12
+
+// nextAnnounce spreads the announcements of the gateways and partitions over time, in groups of some partitions: each group
+// wakes the bus and the owners once.
 func (h *Hub) nextAnnounce(now time.Time) time.Time {
-	return now.Add(h.cfg.AnnounceInterval/2 + rand.N(h.cfg.AnnounceInterval)) // #nosec G404 -- jitter
+	group := max(h.cfg.AnnounceInterval/announceGroups, 1)
+	at := now.Sub(h.groups) + h.cfg.AnnounceInterval/2 + rand.N(h.cfg.AnnounceInterval-group+1) // #nosec G404 -- jitter
+	return h.groups.Add((at + group - 1).Truncate(group))
 }
