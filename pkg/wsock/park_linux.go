@@ -211,7 +211,8 @@ func (e *epoll) loop() {
 }
 
 // nap is how long the loop waits for more answers to heartbeats. Heartbeats are sent many at once (slots.Clock), and their
-// answers come one by one: waking for each of them would cost more than reading it.
+// answers come one by one: waking for each of them would cost more than reading it. What else comes meanwhile, to a connection
+// that is parked, waits too.
 const nap = time.Millisecond
 
 // wake wakes the connections whose sockets are readable. It returns false, which means that the gate is to be waited for: the
