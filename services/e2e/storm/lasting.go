@@ -58,13 +58,15 @@ type lasting struct {
 	ready  chan struct{} // closed while there is a connection
 	err    error         // why the session has ended
 	places []place
+	last   int           // the gateway of the newest connection
 	away   time.Duration // since when there was no connection, at the end
 
 	old     any            // what was presented to resume last; Follow's
 	replays sync.WaitGroup // at most one; Follow's
 }
 
-// place is a gateway where a client was, from a time on.
+// place is a gateway where a client was, from a time on, or where its session may have been: it asked for it there, and got no
+// answer.
 type place struct {
 	gateway int
 	from    time.Duration
@@ -110,6 +112,9 @@ func (l *lasting) dial(ctx context.Context, gateway int, left any) error {
 				return err
 			}
 		}
+		if left != nil && socket != nil {
+			l.passed(gateway)
+		}
 		select {
 		case <-time.After(50*time.Millisecond + rand.N(50*time.Millisecond)): //nolint:gosec // G404: jitter
 		case <-ctx.Done():
@@ -138,7 +143,15 @@ func (l *lasting) arrived(c resumable, socket net.Conn, gateway int) {
 	defer l.mu.Unlock()
 	l.now, l.socket = c, socket
 	l.places = append(l.places, place{gateway, time.Since(l.storm.start)})
+	l.last = gateway
 	close(l.ready)
+}
+
+// passed notes a gateway that may have taken the session.
+func (l *lasting) passed(gateway int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.places = append(l.places, place{gateway, l.away})
 }
 
 // Follow implements connection: over all of them.
@@ -160,7 +173,7 @@ func (l *lasting) again() bool {
 	l.mu.Lock()
 	l.ready = make(chan struct{})
 	l.away = time.Since(l.storm.start)
-	last := l.places[len(l.places)-1].gateway
+	last := l.last
 	l.mu.Unlock()
 	err := l.now.Err()
 	_ = l.now.Close()
@@ -296,7 +309,7 @@ func (l *lasting) sever() {
 	_ = l.socket.Close()
 }
 
-// where are the gateways where the client was.
+// where are the gateways where the client was, or its session may have been.
 func (l *lasting) where() []place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
