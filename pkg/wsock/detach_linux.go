@@ -38,14 +38,19 @@ func (c *Conn) detach() {
 	if tcp == nil || c.in.rc == nil {
 		return
 	}
-	d := &detached{Conn: c.nc, c: c}
-	var err error
-	controlErr := c.in.rc.Control(func(fd uintptr) { d.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
-	if controlErr != nil || err != nil {
+	fd, err := duplicate(c.in.rc.Control)
+	if err != nil {
 		return
 	}
+	d := &detached{Conn: c.nc, c: c, fd: fd}
 	_ = tcp.Close() // which the runtime forgets then; the connection goes on in ours
 	c.nc, c.own, c.in.rc = d, d, rawDetached{d}
+}
+
+// duplicate returns another descriptor of a socket, by its Control.
+func duplicate(control func(f func(fd uintptr)) error) (fd int, err error) {
+	controlErr := control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(controlErr, err)
 }
 
 // underlying is the TCP connection of one that may be wrapped, nil if there is none.
@@ -66,13 +71,16 @@ func underlying(nc net.Conn) *net.TCPConn {
 const closedBit = 1 << 32
 
 // use keeps fd from being closed, until done is called. It returns false if it is, or will be.
-func (d *detached) use() bool {
+func (d *detached) use() bool { return d.enter(1) }
+
+// enter adds to uses, unless they have ended.
+func (d *detached) enter(n int64) bool {
 	for {
-		n := d.uses.Load()
-		if n&closedBit != 0 {
+		uses := d.uses.Load()
+		if uses&closedBit != 0 {
 			return false
 		}
-		if d.uses.CompareAndSwap(n, n+1) {
+		if d.uses.CompareAndSwap(uses, uses+n) {
 			return true
 		}
 	}
@@ -86,14 +94,8 @@ func (d *detached) done() {
 
 // Close implements net.Conn. It ends the waits of Read and Write.
 func (d *detached) Close() error {
-	for {
-		n := d.uses.Load()
-		if n&closedBit != 0 {
-			return net.ErrClosed
-		}
-		if d.uses.CompareAndSwap(n, n+1|closedBit) {
-			break
-		}
+	if !d.enter(1 + closedBit) {
+		return net.ErrClosed
 	}
 	d.done()
 	d.leaveRuntime()
@@ -124,8 +126,12 @@ func (d *detached) Control(f func(fd uintptr)) error {
 	return nil
 }
 
-// rawRead calls f until it returns true, and waits in between until something has come.
-func (d *detached) rawRead(f func(fd uintptr) bool) error {
+// rawDetached is the syscall.RawConn of a connection.
+type rawDetached struct{ *detached }
+
+// Read implements syscall.RawConn.
+func (r rawDetached) Read(f func(fd uintptr) bool) error {
+	d := r.detached
 	for {
 		if err := d.broken(); err != nil {
 			return err
@@ -147,29 +153,15 @@ func (d *detached) rawRead(f func(fd uintptr) bool) error {
 	}
 }
 
-// rawWrite tries once.
-func (d *detached) rawWrite(f func(fd uintptr) bool) error {
-	if !d.use() {
-		return net.ErrClosed
-	}
-	defer d.done()
-	f(uintptr(d.fd))
-	return nil
-}
-
-// rawDetached is the syscall.RawConn of a connection.
-type rawDetached struct{ *detached }
-
-// Read implements syscall.RawConn.
-func (r rawDetached) Read(f func(fd uintptr) bool) error { return r.rawRead(f) }
-
 // Write implements syscall.RawConn, for an f that does not wait.
-func (r rawDetached) Write(f func(fd uintptr) bool) error { return r.rawWrite(f) }
+func (r rawDetached) Write(f func(fd uintptr) bool) error {
+	return r.Control(func(fd uintptr) { f(fd) })
+}
 
 // Read implements net.Conn.
 func (d *detached) Read(p []byte) (n int, err error) {
-	rawErr := d.rawRead(func(fd uintptr) bool {
-		n, err = retry(func() (int, error) { return syscall.Read(int(fd), p) }) // #nosec G115 -- a file descriptor
+	rawErr := rawDetached{d}.Read(func(fd uintptr) bool {
+		n, err = retry(syscall.Read, fd, p)
 		return !errors.Is(err, syscall.EAGAIN)
 	})
 	switch {
@@ -199,10 +191,8 @@ func (d *detached) writev(out *net.Buffers) (written int64, err error) {
 			return written, os.ErrDeadlineExceeded
 		}
 		var n int
-		pieces := (*out)[:min(len(*out), maxPieces)]
-		controlErr := d.Control(func(fd uintptr) {
-			n, err = retry(func() (int, error) { return unix.Writev(int(fd), pieces) }) // #nosec G115 -- a file descriptor
-		})
+		pieces := [][]byte((*out)[:min(len(*out), maxPieces)])
+		controlErr := d.Control(func(fd uintptr) { n, err = retry(unix.Writev, fd, pieces) })
 		switch {
 		case controlErr != nil:
 			return written, controlErr
@@ -229,16 +219,6 @@ func consume(out *net.Buffers, n int) {
 	}
 	if n > 0 {
 		(*out)[0] = (*out)[0][n:]
-	}
-}
-
-// retry makes a system call again that a signal has interrupted.
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
 	}
 }
 

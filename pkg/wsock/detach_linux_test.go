@@ -197,13 +197,7 @@ func TestNoDescriptorsForLivelyConnections(t *testing.T) {
 	maxEars = func() int64 { return 0 }
 	defer func() { maxEars = before }()
 	ws, e := newServing(t, Options{}, nil).dial(t)
-	for range 20 {
-		if err := ws.WriteMessage(OpText, []byte("x")); err != nil {
-			t.Fatal(err)
-		}
-		wantEcho(t, ws, []byte("x"))
-		<-e.idle
-	}
+	chat(t, ws, e)
 	lively.mu.Lock()
 	_, stays := lively.conns[e.c]
 	lively.mu.Unlock()
@@ -221,23 +215,18 @@ func TestNoDescriptorsForLivelyConnections(t *testing.T) {
 func TestDescriptorsOfLivelyConnections(t *testing.T) {
 	before := ears.Load()
 	ws, e := newServing(t, Options{}, nil).dial(t)
-	chat := func() {
-		for range 20 {
-			if err := ws.WriteMessage(OpText, []byte("x")); err != nil {
-				t.Fatal(err)
-			}
-			wantEcho(t, ws, []byte("x"))
-			<-e.idle
-		}
+	talk := func() {
+		t.Helper()
+		chat(t, ws, e)
 		if n := ears.Load() - before; n != 1 {
 			t.Errorf("%d descriptors more", n)
 		}
 	}
-	chat()
+	talk()
 	if !parkedSoon(e.c) || ears.Load() != before {
 		t.Error("a descriptor of a connection that is parked")
 	}
-	chat()
+	talk()
 	_ = ws.Close()
 	if err := <-e.ended; err == nil {
 		t.Error("ended without an error")

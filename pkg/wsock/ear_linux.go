@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ear is another descriptor of a socket, by which the runtime waits for it: for a lively connection, whose goroutine is woken
@@ -61,9 +59,8 @@ func (d *detached) take(e *ear) bool {
 
 // newEar returns nil if there are no descriptors left.
 func (d *detached) newEar() *ear {
-	fd, err := -1, error(nil)
-	controlErr := d.Control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
-	if err != nil || controlErr != nil {
+	fd, err := duplicate(d.Control)
+	if err != nil {
 		return nil
 	}
 	e := &ear{file: os.NewFile(uintptr(fd), "socket")}         // #nosec G115 -- a file descriptor

@@ -172,6 +172,18 @@ func TestPingsAndPongsOfASink(t *testing.T) {
 	}
 }
 
+// chat makes a connection lively, where there are descriptors for that.
+func chat(t *testing.T, ws *websocket.Conn, e *echoing) {
+	t.Helper()
+	for range 20 {
+		if err := ws.WriteMessage(OpText, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		wantEcho(t, ws, []byte("x"))
+		<-e.idle
+	}
+}
+
 // Connections that were lively for a while are parked all the same.
 func TestALivelyConnectionCalmsDown(t *testing.T) {
 	if !parks {
@@ -179,13 +191,7 @@ func TestALivelyConnectionCalmsDown(t *testing.T) {
 	}
 	ws, e := newServing(t, Options{}, nil).dial(t)
 	for round := range 2 {
-		for range 20 {
-			if err := ws.WriteMessage(OpText, []byte("x")); err != nil {
-				t.Fatal(err)
-			}
-			wantEcho(t, ws, []byte("x"))
-			<-e.idle
-		}
+		chat(t, ws, e)
 		if e.c.state.Load() == parked {
 			t.Errorf("round %d: parked at once", round)
 		}

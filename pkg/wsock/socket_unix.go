@@ -30,10 +30,16 @@ var attempts = sync.Pool{New: func() any {
 
 // tryWrite writes once and never waits.
 func (a *attempt) tryWrite(fd uintptr) bool {
+	a.n, a.err = retry(syscall.Write, fd, a.buf)
+	return true
+}
+
+// retry makes a system call on a descriptor, again if a signal has interrupted it.
+func retry[B any](call func(fd int, b B) (int, error), fd uintptr, b B) (int, error) {
 	for {
-		a.n, a.err = syscall.Write(int(fd), a.buf) // #nosec G115 -- a file descriptor
-		if !errors.Is(a.err, syscall.EINTR) {
-			return true
+		n, err := call(int(fd), b) // #nosec G115 -- a file descriptor
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
 		}
 	}
 }
@@ -43,12 +49,7 @@ func (a *attempt) tryWrite(fd uintptr) bool {
 func (a *attempt) tryRead(fd uintptr) bool {
 	in := a.in
 	in.buf = inputBuffers.Get().(*[inputBuffer]byte)
-	for {
-		a.n, a.err = syscall.Read(int(fd), in.buf[:]) // #nosec G115 -- a file descriptor
-		if !errors.Is(a.err, syscall.EINTR) {
-			break
-		}
-	}
+	a.n, a.err = retry(syscall.Read, fd, in.buf[:])
 	in.full = a.n == inputBuffer || a.n > 0 && in.more.Load()
 	if a.n > 0 {
 		in.data = in.buf[:a.n]
