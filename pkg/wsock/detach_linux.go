@@ -25,6 +25,7 @@ type detached struct {
 	writeEnd deadline
 
 	mu       sync.Mutex // guards what follows, and is held while the watcher is told of interest
+	place    place      // the watcher's
 	interest uint32     // what is watched
 	room     chan struct{}
 
@@ -92,11 +93,14 @@ func (d *detached) done() {
 	}
 }
 
-// Close implements net.Conn. It ends the waits of Read and Write.
+// Close implements net.Conn. It ends the waits of Read and Write, and has a parked connection read, which then finds the end.
 func (d *detached) Close() error {
 	if !d.enter(1 + closedBit) {
 		return net.ErrClosed
 	}
+	d.mu.Lock()
+	d.unwatch() // before the descriptor may be another's; it cannot come back
+	d.mu.Unlock()
 	d.done()
 	d.leaveRuntime()
 	d.c.unpark()

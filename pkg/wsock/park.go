@@ -27,8 +27,6 @@ type ownSocket interface {
 	leaveRuntime()
 	// writev writes all, and takes what is written from out. It waits while the peer takes nothing, until the write deadline.
 	writev(out *net.Buffers) (int64, error)
-	// forget takes the connection out of the watcher, before it is closed. mu of the connection is not held.
-	forget()
 }
 
 // The states of a connection.

@@ -2,7 +2,6 @@ package wsock
 
 import (
 	"errors"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -37,7 +36,7 @@ type epoll struct {
 
 // slot is a connection's, of which epoll keeps number and generation for us. Each connection has a generation of its own.
 type slot struct {
-	conn       *Conn
+	conn       *detached
 	generation int32
 }
 
@@ -56,51 +55,37 @@ const (
 func (d *detached) watch() error { return d.tell(arrival, 0) }
 
 // tell has more events told, and others not. What is the case already is told at once.
-func (d *detached) tell(more, less uint32) error {
+func (d *detached) tell(more, less uint32) (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	at, op, err := sockets.placeOf(d.c)
-	if err != nil {
-		return err
+	op := syscall.EPOLL_CTL_MOD
+	if d.place == (place{}) {
+		op = syscall.EPOLL_CTL_ADD
+		if d.place, err = sockets.enter(d); err != nil {
+			return err
+		}
 	}
 	d.interest = d.interest&^less | more
-	e := syscall.EpollEvent{Events: d.interest | edge, Fd: at.number, Pad: at.generation}
+	e := syscall.EpollEvent{Events: d.interest | edge, Fd: d.place.number, Pad: d.place.generation}
 	controlErr := d.Control(func(fd uintptr) { err = syscall.EpollCtl(sockets.fd, op, int(fd), &e) }) // #nosec G115 -- a file descriptor
 	if err = errors.Join(err, controlErr); err != nil && op == syscall.EPOLL_CTL_ADD {
-		d.forget()
+		d.unwatch()
 	}
 	return err
 }
 
-// placeOf returns the connection's slot, and how it is told to epoll. One that has ended may have been forgotten already, and
-// gets none.
-func (e *epoll) placeOf(c *Conn) (at place, op int, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.dead:
-		return at, 0, net.ErrClosed
-	case c.place != place{}:
-		return c.place, syscall.EPOLL_CTL_MOD, nil
-	}
-	c.place, err = e.enter(c)
-	return c.place, syscall.EPOLL_CTL_ADD, err
-}
-
-// forget implements ownSocket. The socket itself leaves the instance when it is closed (epoll(7), "Will closing a file descriptor
-// cause it to be removed"); what is still said of it is of a slot without a connection, or with another one's generation.
-func (d *detached) forget() {
-	d.c.mu.Lock()
-	at := d.c.place
-	d.c.place = place{}
-	d.c.mu.Unlock()
-	if at != (place{}) {
-		sockets.leave(at)
+// unwatch takes the connection out of the watcher. The socket itself leaves the instance when it is closed (epoll(7), "Will closing a
+// file descriptor cause it to be removed"); what is still said of it is of a slot without a connection, or with another one's
+// generation. mu is held.
+func (d *detached) unwatch() {
+	if d.place != (place{}) {
+		sockets.leave(d.place)
+		d.place = place{}
 	}
 }
 
 // enter gives a connection a slot.
-func (e *epoll) enter(c *Conn) (place, error) {
+func (e *epoll) enter(d *detached) (place, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.start(); err != nil {
@@ -115,7 +100,7 @@ func (e *epoll) enter(c *Conn) (place, error) {
 	e.free = e.free[:len(e.free)-1]
 	s := &e.slots[n]
 	e.generation = max(e.generation+1, 1) // never 0, also when it has gone round
-	s.generation, s.conn = e.generation, c
+	s.generation, s.conn = e.generation, d
 	return place{n, s.generation}, nil
 }
 
@@ -244,7 +229,7 @@ func (e *epoll) round() bool {
 
 // found is a connection of which something is told.
 type found struct {
-	conn   *Conn
+	conn   *detached
 	events uint32
 }
 
@@ -270,17 +255,18 @@ func (e *epoll) find(events []syscall.EpollEvent) (beats bool) {
 
 // dealt has the connection read or written. It reports whether it was an answer to a heartbeat, which is dealt with then.
 func (f found) dealt(workers *crew) (beat bool) {
+	c := f.conn.c
 	if f.events&^arrival != 0 {
-		f.conn.nc.(*detached).roomy()
+		f.conn.roomy()
 	}
 	if f.events&^(syscall.EPOLLIN|room) != 0 {
-		f.conn.in.more.Store(true)
+		c.in.more.Store(true)
 	}
-	if f.events == room || !f.conn.readable() {
+	if f.events == room || !c.readable() {
 		return false
 	}
-	if beat = f.conn.beat(); !beat {
-		workers.do(f.conn)
+	if beat = c.beat(); !beat {
+		workers.do(c)
 	}
 	return beat
 }

@@ -4,6 +4,3 @@ package wsock
 
 // detach does nothing here: the runtime waits for each connection, in a goroutine of its own.
 func (*Conn) detach() {}
-
-// place is a watcher's.
-type place struct{}

@@ -58,11 +58,10 @@ type Conn struct {
 	cause   *CloseError
 	idle    chan struct{} // closed when writing ends; made by waitIdle
 
-	greeting   int   // bytes of the answer to the handshake while it is queued, before all frames
-	peerClosed bool  // the peer's close frame has arrived
-	listening  bool  // messages are still read while closing
-	cut        bool  // nothing more is read
-	place      place // the watcher's
+	greeting   int  // bytes of the answer to the handshake while it is queued, before all frames
+	peerClosed bool // the peer's close frame has arrived
+	listening  bool // messages are still read while closing
+	cut        bool // nothing more is read
 
 	closeTimer *time.Timer
 }
@@ -263,11 +262,7 @@ func (c *Conn) Drop() {
 	c.mu.Lock()
 	c.dead = true
 	c.mu.Unlock()
-	if c.own != nil {
-		c.own.forget()
-	}
 	_ = c.nc.Close()
-	c.unpark()
 }
 
 // sendControl queues a control frame (RFC 6455 section 5.5), payload at most 125 bytes.
@@ -298,7 +293,6 @@ func (c *Conn) Cut(code int, reason string) {
 	c.cut, c.listening = true, false
 	_ = c.nc.SetReadDeadline(time.Now()) // Finish sets another
 	c.mu.Unlock()
-	c.unpark()
 }
 
 // Leave is Close for a peer that should go elsewhere: what it has sent before it learns of the close is still read, for at
